@@ -1,0 +1,76 @@
+/*
+ * The hub: one per thread, made when first needed. A greenlet that runs the loop: queued callbacks first in first out,
+ * then I/O, then timers, so that an answer that arrives together with its timeout wins.
+ *
+ * When nothing is queued, no timer runs and no greenlet waits for I/O, nothing can happen any more: the main greenlet's
+ * wait ends with -EDEADLK ("this operation would block forever"), and the hub can be used on.
+ */
+#ifndef VIREO_HUB_H
+#define VIREO_HUB_H
+
+#include <vireo/greenlet.h>
+#include <vireo/time.h>
+
+/* Gives way for `duration`; 0 lets all that is queued run first. Returns 0, -EPERM in the hub, or what was thrown. */
+int vr_sleep(vr_time duration);
+
+/* Waits until there is nothing left to wait for: 0; or -ETIMEDOUT. For the main greenlet only: -EPERM elsewhere. */
+int vr_hub_join(vr_time timeout);
+
+/*
+ * A callback for the hub to run; owned by the caller, and free for reuse from the moment it begins to run. It runs in
+ * the hub: it must not block (calls that would return -EPERM).
+ */
+typedef struct vr_callback {
+    void (*run)(struct vr_callback *callback);
+    struct vr_callback *next, **previous; /* private; previous is NULL while it is not queued */
+} vr_callback;
+
+/* Queues it last; one that is queued already keeps its place. Cancelling one that is not queued does nothing. */
+void vr_callback_queue(vr_callback *callback);
+void vr_callback_cancel(vr_callback *callback);
+static inline bool vr_callback_queued(const vr_callback *callback)
+{
+    return callback->previous != NULL;
+}
+
+/*
+ * A timer; owned by the caller. Starting and stopping are O(1) when many timers share a few durations, as timeouts do.
+ * Equal deadlines fire in the order they were started. Due timers are queued as callbacks, behind what I/O has queued
+ * before.
+ */
+typedef struct vr_timer {
+    vr_callback callback; /* set callback.run; the hub queues this when the timer is due */
+    vr_time deadline;     /* private, as is all below */
+    uint64_t sequence;
+    struct vr_timer_list *list;
+    struct vr_timer *next, *before;
+} vr_timer;
+
+/* Starts a timer that fires once. Returns 0, -EALREADY if it runs already, -ENOMEM. VR_FOREVER never fires. */
+int vr_timer_start(vr_timer *timer, vr_time after);
+
+/* Stops it, also when it is due and its callback has not run. */
+void vr_timer_stop(vr_timer *timer);
+
+/*
+ * What happens to an error that nobody can see: a greenlet ended with it, and nobody holds a reference or a link. The
+ * handler runs in the hub. Returning true passes the error on to the main greenlet's wait, false ends the matter. The
+ * default writes one line with the greenlet's name on stderr. NULL restores it.
+ */
+typedef bool vr_error_handler(vr_greenlet *greenlet, long error);
+void vr_hub_handle_error(vr_error_handler *handler);
+
+/*
+ * A virtual clock for tests: time stands still while anything can run, and jumps to the next timer when nothing can. To
+ * be called before the thread's first timer. Returns 0, or -EBUSY when timers run.
+ */
+int vr_hub_virtual_clock(vr_time start);
+
+/*
+ * Frees the thread's hub with its stacks; to be called from the main greenlet, when no greenlet of the thread is left.
+ * A thread that has used greenlets calls it before it ends. Returns 0, or -EBUSY with greenlets left alive.
+ */
+int vr_hub_free(void);
+
+#endif
