@@ -11,7 +11,7 @@ const char *vr_strerror(long error)
     case -ECANCELED:
         return "Told to end";
     case -EDEADLK:
-        return "This operation would block for ever";
+        return "This operation would block forever";
     case -EPERM:
         return "Not allowed in a hub callback";
     default:

@@ -46,10 +46,8 @@ static vr_result ask(vr_generator *generator, vr_result transfer)
     vr_set_parent(greenlet, generator->asker);
     vr_result result = vr_greenlet_resume(greenlet, transfer);
     generator->asker = NULL;
-    /* Neither: something was thrown into the asker while the generator waited for the hub. Nobody may be left to yield
-     * to. */
-    if (!generator->yielded && !vr_dead(greenlet))
-        vr_set_parent(greenlet, greenlet->hub->loop_greenlet);
+    /* Between two questions it keeps nobody alive, and should it end then, nobody is switched to for it. */
+    vr_set_parent(greenlet, greenlet->hub->loop_greenlet);
     return result;
 }
 

@@ -181,6 +181,7 @@ static void conclude(vr_greenlet *greenlet, vr_result result)
     else if (result.error)
         result.value = NULL;
     greenlet->result = result;
+    greenlet->death = greenlet->hub->deaths++;
     vr_callback_cancel(&greenlet->wake);
     vr_callback_cancel(&greenlet->kill);
     vr_timer_stop(&greenlet->start_timer);
@@ -260,6 +261,7 @@ static void begin(void *argument)
 
     arrive(self);
     self->state = VR_STATE_RUNNING;
+    vr_timer_stop(&self->start_timer); /* a switch came before it */
     conclude(self, self->function(self->transfer.value));
 
     /* The loop has no use for results; an error that nobody sees is reported by notify. */

@@ -25,6 +25,7 @@ struct vr_greenlet {
     vr_greenlet *parent; /* referenced; NULL for the main greenlet */
     vr_result transfer;  /* what the next resumption hands over; before the first, the argument */
     vr_result result;    /* once dead: {NULL, 0} after the exit */
+    uint64_t death;      /* once dead: counts up in its thread */
     unsigned refs;
     vr_state state;
     bool started; /* by vr_start: the hub holds a reference until it is dead */

@@ -204,6 +204,8 @@ static vr_hub *make_hub(void)
     hub->main.state = VR_STATE_RUNNING;
     hub->main.name = "main";
     hub->current = &hub->main;
+    vr_greenlet_init(&hub->none, hub, NULL, NULL);
+    hub->none.state = VR_STATE_DEAD;
     hub->loop_greenlet = vr_greenlet_create(hub, run_loop, &hub->main);
     if (!hub->loop_greenlet) {
         int error = errno;
@@ -289,7 +291,7 @@ int vr_hub_join(vr_time timeout)
     if (hub->current != &hub->main)
         return -EPERM;
     hub->joining = &waiter;
-    hub->joining_timers = timeout == VR_FOREVER ? 0 : 1;
+    hub->joining_timers = vr_deadline(timeout) == VR_FOREVER ? 0 : 1;
     int error = (int)vr_waiter_get(&waiter, timeout).error;
     hub->joining = NULL;
     hub->joining_timers = 0;

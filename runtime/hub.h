@@ -19,8 +19,10 @@ typedef struct vr_hub {
     vr_poller poller;
     vr_stack_arena stacks;
     vr_error_handler *handle_error;
-    uint64_t serial; /* of the next greenlet */
-    vr_time now;     /* of the virtual clock */
+    vr_greenlet none; /* stands for those that memory ran out for, where one must be linked to; dead */
+    uint64_t serial;  /* of the next greenlet */
+    uint64_t deaths;
+    vr_time now; /* of the virtual clock */
     bool virtual_clock;
     vr_waiter *joining;    /* main waits in vr_hub_join, and is told when all is over */
     size_t joining_timers; /* running timers that nothing hangs on but that wait: 0 or 1 */

@@ -9,16 +9,16 @@
 struct io_wait {
     vr_poll_wait poll;
     vr_waiter waiter;
+    int error;
 };
 
+/* May come a second time before the greenlet has run: the descriptor that was ready has been closed since. */
 static void io_ready(vr_poll_wait *poll, int error)
 {
-    vr_waiter *waiter = &VR_CONTAINER(poll, struct io_wait, poll)->waiter;
+    struct io_wait *wait = VR_CONTAINER(poll, struct io_wait, poll);
 
-    if (error)
-        vr_waiter_throw(waiter, error);
-    else
-        vr_waiter_switch(waiter, NULL);
+    wait->error = error;
+    vr_waiter_switch(&wait->waiter, NULL);
 }
 
 static int wait_for(int fd, vr_direction direction, vr_time timeout)
@@ -35,7 +35,7 @@ static int wait_for(int fd, vr_direction direction, vr_time timeout)
         return error;
     error = (int)vr_waiter_get(&wait.waiter, timeout).error;
     vr_poller_remove(&hub->poller, fd, direction, &wait.poll);
-    return error;
+    return error ? error : wait.error;
 }
 
 int vr_wait_readable(int fd, vr_time timeout)
@@ -184,9 +184,12 @@ int vr_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeou
             done += (unsigned)n;
             continue;
         }
+        /* A message that is refused is the caller's to pass over; what ends the wait itself is an error at once. */
+        if (errno != EAGAIN && errno != EINTR && done)
+            return (int)done;
         int error = retry(fd, VR_DIRECTION_WRITE, deadline);
         if (error)
-            return done ? (int)done : error;
+            return error;
     }
     return (int)done;
 }

@@ -8,7 +8,8 @@
 struct vr_iwait_entry {
     vr_link link;
     vr_iwait *iwait;
-    vr_greenlet *greenlet;       /* NULL: one that memory ran out for */
+    vr_greenlet *greenlet; /* NULL: one that memory ran out for */
+    bool ended;
     struct vr_iwait_entry *next; /* among the ended */
 };
 
@@ -77,6 +78,7 @@ static void append(struct vr_iwait_entry *entry)
 {
     vr_iwait *iwait = entry->iwait;
 
+    entry->ended = true;
     entry->next = NULL;
     *iwait->last = entry;
     iwait->last = &entry->next;
@@ -91,7 +93,50 @@ static void entry_ended(vr_greenlet *greenlet, void *context)
     vr_waiter_switch(&entry->iwait->waiter, NULL);
 }
 
-/* Links all; what is dead already has ended first, in the order of the list. */
+/* Is it dead, and has it not been taken in? */
+static bool is_missed(const struct vr_iwait_entry *entry)
+{
+    return !entry->ended && vr_ready(entry->greenlet);
+}
+
+static int by_death(const void *left, const void *right)
+{
+    const vr_greenlet *a = (*(struct vr_iwait_entry *const *)left)->greenlet;
+    const vr_greenlet *b = (*(struct vr_iwait_entry *const *)right)->greenlet;
+
+    if (!a || !b)
+        return !b - !a; /* those that never were came first */
+    return (a->death > b->death) - (a->death < b->death);
+}
+
+/* Takes in those that are dead but have not come through their links, in the order in which they died. */
+static int gather(vr_iwait *iwait)
+{
+    struct vr_iwait_entry **dead = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < iwait->count; i++)
+        count += is_missed(&iwait->entries[i]);
+    if (!count)
+        return 0;
+    dead = malloc(count * sizeof(struct vr_iwait_entry *));
+    if (!dead)
+        return -ENOMEM;
+    count = 0;
+    for (size_t i = 0; i < iwait->count; i++)
+        if (is_missed(&iwait->entries[i]))
+            dead[count++] = &iwait->entries[i];
+    qsort(dead, count, sizeof(struct vr_iwait_entry *), by_death);
+    for (size_t i = 0; i < count; i++) {
+        if (dead[i]->greenlet)
+            vr_unlink(dead[i]->greenlet, &dead[i]->link);
+        append(dead[i]);
+    }
+    free(dead);
+    return 0;
+}
+
+/* Links all that live; the dead have ended first. */
 static int begin(vr_iwait *iwait, vr_greenlet *const greenlets[], size_t count, const vr_wait_options *options)
 {
     size_t wanted = options->wanted && options->wanted < count ? options->wanted : count;
@@ -105,29 +150,18 @@ static int begin(vr_iwait *iwait, vr_greenlet *const greenlets[], size_t count, 
         struct vr_iwait_entry *entry = &iwait->entries[i];
         *entry = (struct vr_iwait_entry){
             .link = {.notify = entry_ended, .context = entry}, .iwait = iwait, .greenlet = greenlets[i]};
-        if (vr_ready(entry->greenlet))
-            append(entry);
-        else
+        if (!vr_ready(entry->greenlet))
             vr_rawlink(entry->greenlet, &entry->link);
     }
-    return 0;
-}
-
-/* Takes in what has died but whose links have not fired yet. */
-static void gather(vr_iwait *iwait)
-{
-    for (size_t i = 0; i < iwait->count; i++) {
-        struct vr_iwait_entry *entry = &iwait->entries[i];
-        if (entry->link.previous && vr_ready(entry->greenlet)) {
-            vr_unlink(entry->greenlet, &entry->link);
-            append(entry);
-        }
-    }
+    int error = gather(iwait);
+    if (error)
+        vr_iwait_done(iwait);
+    return error;
 }
 
 static struct vr_iwait_entry *next_ended(vr_iwait *iwait)
 {
-    if (!iwait->left || (iwait->error && !iwait->first))
+    if (!iwait->left)
         return NULL;
     while (!iwait->first) {
         vr_waiter_clear(&iwait->waiter);
@@ -135,8 +169,10 @@ static struct vr_iwait_entry *next_ended(vr_iwait *iwait)
         iwait->error = left ? vr_waiter_get(&iwait->waiter, left).error : -ETIMEDOUT;
         if (iwait->error == -ETIMEDOUT)
             gather(iwait);
-        if (iwait->error && !iwait->first)
+        if (iwait->error && !iwait->first) {
+            iwait->left = 0;
             return NULL;
+        }
     }
     struct vr_iwait_entry *entry = iwait->first;
     iwait->first = entry->next;

@@ -86,17 +86,6 @@ static void watch(vr_poller *poller, struct vr_fd *fd, int events)
         ev_io_start(poller->loop, &fd->io);
 }
 
-static void finish(vr_poller *poller, struct vr_fd *fd, vr_direction direction, int error)
-{
-    vr_poll_wait *wait = fd->waits[direction];
-
-    if (!wait)
-        return;
-    fd->waits[direction] = NULL;
-    poller->waits--;
-    wait->ready(wait, error);
-}
-
 static void descriptor_ready(struct ev_loop *loop, ev_io *io, int events)
 {
     vr_poller *poller = io->data;
@@ -107,11 +96,15 @@ static void descriptor_ready(struct ev_loop *loop, ev_io *io, int events)
     /* libev stops the watcher itself when the descriptor turned out to be closed behind its back. */
     int error = events & EV_ERROR ? -EBADF : 0;
     for (int direction = 0; direction < 2; direction++) {
+        vr_poll_wait *wait = fd->waits[direction];
         if (!error && !(events & event_of[direction]))
             continue;
-        if (!fd->waits[direction])
+        if (!wait) {
             unwanted |= event_of[direction];
-        finish(poller, fd, (vr_direction)direction, error);
+        } else if (!wait->called) {
+            wait->called = true;
+            wait->ready(wait, error);
+        }
     }
     if (unwanted && !error)
         watch(poller, fd, io->events & (EV_READ | EV_WRITE) & ~unwanted);
@@ -187,7 +180,12 @@ void vr_poller_forget(vr_poller *poller, int fd)
         return;
     ev_io_stop(poller->loop, &record->io);
     poller->fds[fd] = NULL;
-    finish(poller, record, VR_DIRECTION_READ, -EBADF);
-    finish(poller, record, VR_DIRECTION_WRITE, -EBADF);
+    for (int direction = 0; direction < 2; direction++) {
+        vr_poll_wait *wait = record->waits[direction];
+        if (wait) {
+            poller->waits--;
+            wait->ready(wait, -EBADF);
+        }
+    }
     free(record);
 }

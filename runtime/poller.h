@@ -9,6 +9,7 @@
 #ifndef VIREO_RUNTIME_POLLER_H
 #define VIREO_RUNTIME_POLLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <vireo/time.h>
 
@@ -23,9 +24,14 @@ typedef struct vr_poller {
 
 typedef enum vr_direction { VR_DIRECTION_READ, VR_DIRECTION_WRITE } vr_direction;
 
-/* One wait, embedded in what waits. It is no longer registered when `ready` is called, with 0 or -EBADF (forgotten). */
+/*
+ * One wait, embedded in what waits. `ready` is called with 0 when the descriptor is; the wait stays registered until it
+ * is removed, so that, when the descriptor is closed before its greenlet has had its turn, `ready` is called again,
+ * with -EBADF.
+ */
 typedef struct vr_poll_wait {
     void (*ready)(struct vr_poll_wait *wait, int error);
+    bool called; /* private */
 } vr_poll_wait;
 
 /* 0, or -ENOMEM where the system has no loop to give. */
@@ -39,7 +45,7 @@ void vr_poller_run(vr_poller *poller, vr_time now, vr_time deadline);
 /* Registers a wait. 0; -EBUSY where another waits for the same; -EBADF for what is no open descriptor; -ENOMEM. */
 int vr_poller_add(vr_poller *poller, int fd, vr_direction direction, vr_poll_wait *wait);
 
-/* Takes off a wait that is still registered; others are left alone. */
+/* Takes a wait off; one that was ended by vr_poller_forget is left alone. */
 void vr_poller_remove(vr_poller *poller, int fd, vr_direction direction, const vr_poll_wait *wait);
 
 /* Ends both waits of a descriptor with -EBADF and drops its watcher; before every close. */

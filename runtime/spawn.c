@@ -110,6 +110,8 @@ void vr_kill(vr_greenlet *greenlet, long error)
 
 void vr_rawlink(vr_greenlet *greenlet, vr_link *link)
 {
+    if (!greenlet)
+        greenlet = &vr_hub_get()->none;
     link->next = NULL;
     link->previous = greenlet->links_end;
     *greenlet->links_end = link;
@@ -128,7 +130,7 @@ void vr_unlink(vr_greenlet *greenlet, vr_link *link)
     if (link->next)
         link->next->previous = link->previous;
     else
-        greenlet->links_end = link->previous;
+        (greenlet ? greenlet : &vr_hub_peek()->none)->links_end = link->previous;
     link->previous = NULL;
 }
 
@@ -140,7 +142,9 @@ void vr_greenlet_notify(vr_callback *notify)
     if (!link && greenlet->result.error && greenlet->refs == 1)
         vr_hub_report(greenlet->hub, greenlet);
     /* Each is taken off before its call, which may take off others, or add some. */
-    for (; (link = greenlet->links); link->notify(greenlet, link->context))
+    while ((link = greenlet->links)) {
         vr_unlink(greenlet, link);
+        link->notify(greenlet == &greenlet->hub->none ? NULL : greenlet, link->context);
+    }
     vr_unref(greenlet);
 }
