@@ -273,6 +273,7 @@ static bool take_slot(vr_channel *channel, vr_ticket *ticket)
     channel->free_slot = taken->next_free;
     taken->number += VR_CHANNEL_TICKETS;
     taken->ticket = ticket;
+    ticket->channel = channel;
     ticket->number = taken->number;
     ticket->socket = -1;
     channel->tickets++;
@@ -307,22 +308,14 @@ static long error_of(int status)
     }
 }
 
-/* What c-ares calls back with; its argument is the ticket's number and the channel. */
-typedef struct submission {
-    vr_channel *channel;
-    uint32_t number;
-} submission;
-
 static void schedule_ended(void *argument, int status, int timeouts, unsigned char *answer, int len)
 {
-    submission *pending = argument;
-    vr_channel *channel = pending->channel;
-    vr_ticket *ticket = ticket_of(channel, pending->number);
+    vr_ticket *ticket = argument;
+    vr_channel *channel = ticket->channel;
 
     (void)timeouts;
     (void)answer;
     (void)len;
-    free(pending);
     give_slot(channel, ticket);
     channel->events.done(channel->context, ticket, error_of(status));
 }
@@ -330,21 +323,16 @@ static void schedule_ended(void *argument, int status, int timeouts, unsigned ch
 int vr_channel_submit(vr_channel *channel, vr_ticket *ticket)
 {
     uint8_t token[TOKEN_SIZE];
-    submission *pending = malloc(sizeof *pending);
 
-    if (!pending)
+    if (channel->tickets == VR_CHANNEL_TICKETS)
+        return -EAGAIN;
+    if (!take_slot(channel, ticket))
         return -ENOMEM;
-    if (channel->tickets == VR_CHANNEL_TICKETS || !take_slot(channel, ticket)) {
-        free(pending);
-        return channel->tickets == VR_CHANNEL_TICKETS ? -EAGAIN : -ENOMEM;
-    }
-    pending->channel = channel;
-    pending->number = ticket->number;
     if (!channel->tick.list && !vr_callback_queued(&channel->tick.callback))
         vr_timer_start(&channel->tick, tick_interval);
     /* 1.18 takes the id from the message, and it must be unique: the slot's number is. Later ones choose their own. */
     write_token(token, (uint16_t)(ticket->number % VR_CHANNEL_TICKETS), VR_FLAG_RD, ticket->number);
-    ares_send(channel->ares, token, TOKEN_SIZE, schedule_ended, pending);
+    ares_send(channel->ares, token, TOKEN_SIZE, schedule_ended, ticket);
     return 0;
 }
 

@@ -27,6 +27,7 @@ enum { VR_CHANNEL_TICKETS = 16384 };
 
 /* What the channel knows of a lookup; embedded in it, from vr_channel_submit until `done`. The fields are private. */
 typedef struct vr_ticket {
+    vr_channel *channel;
     uint32_t number;
     int socket; /* the virtual socket of the latest send */
     uint16_t token_id;

@@ -140,6 +140,15 @@ static void abandon(vr_lookup *lookup)
     }
 }
 
+/* What is left, in whole milliseconds: lookups that began at about the same time share a list of timers. */
+static vr_time time_left(vr_time deadline)
+{
+    const vr_time step = VR_MILLISECONDS(1);
+    vr_time left = vr_remaining(deadline);
+
+    return left > VR_FOREVER - step ? left : (left + step - 1) / step * step;
+}
+
 static void leave(vr_resolver *resolver)
 {
     resolver->lookups--;
@@ -153,7 +162,7 @@ static long submit(vr_lookup *lookup, vr_time deadline)
     long error;
 
     while ((error = vr_channel_submit(resolver->channel, &lookup->ticket)) == -EAGAIN) {
-        error = stand_in_line(resolver, vr_remaining(deadline));
+        error = stand_in_line(resolver, time_left(deadline));
         if (!error && resolver->closing)
             error = -ECANCELED;
         if (error)
@@ -185,7 +194,7 @@ long vr_lookup_start(vr_resolver *resolver, const vr_question *question, unsigne
 long vr_lookup_finish(vr_lookup *lookup, vr_time deadline, vr_answer **out)
 {
     vr_resolver *resolver = lookup->resolver;
-    long error = vr_waiter_get(&lookup->waiter, vr_remaining(deadline)).error;
+    long error = vr_waiter_get(&lookup->waiter, time_left(deadline)).error;
 
     *out = NULL;
     /* When time is up, a poor answer (cut, or a failure) is better than none. */

@@ -48,17 +48,28 @@ int vr_wait_writable(int fd, vr_time timeout)
     return wait_for(fd, VR_DIRECTION_WRITE, timeout);
 }
 
-/*
- * After a system call that failed with errno: 0 when it should be made again, now that the descriptor is ready; else
- * the error. Waiting for less than nothing is no wait: the deadline has passed.
- */
-static int retry(int fd, vr_direction direction, vr_time deadline)
+/* The time that a call has: a timeout, and, once it has waited, the deadline that this means. The clock is not read
+ * before. */
+struct patience {
+    vr_time timeout;
+    vr_time deadline;
+};
+
+/* After a system call that failed with errno: 0 when it should be made again, as the descriptor is ready now; or the
+ * error. */
+static int retry(int fd, vr_direction direction, struct patience *patience)
 {
+    vr_time left = patience->timeout;
+
     if (errno == EINTR)
         return 0;
     if (errno != EAGAIN)
         return -errno;
-    return wait_for(fd, direction, vr_remaining(deadline));
+    if (patience->deadline)
+        left = vr_remaining(patience->deadline);
+    else
+        patience->deadline = vr_deadline(left);
+    return wait_for(fd, direction, left);
 }
 
 int vr_socket(int domain, int type, int protocol)
@@ -79,11 +90,11 @@ int vr_close(int fd)
 
 ssize_t vr_read(int fd, void *out, size_t len, vr_time timeout)
 {
-    vr_time deadline = vr_deadline(timeout);
+    struct patience patience = {.timeout = timeout};
     ssize_t n;
 
     while ((n = read(fd, out, len)) < 0) {
-        int error = retry(fd, VR_DIRECTION_READ, deadline);
+        int error = retry(fd, VR_DIRECTION_READ, &patience);
         if (error)
             return error;
     }
@@ -103,7 +114,7 @@ static ssize_t write_socket(int fd, const void *data, size_t len)
 static ssize_t write_all(ssize_t (*call)(int, const void *, size_t), int fd, const char *data, size_t len,
                          vr_time timeout)
 {
-    vr_time deadline = vr_deadline(timeout);
+    struct patience patience = {.timeout = timeout};
 
     for (size_t done = 0; done < len;) {
         ssize_t n = call(fd, data + done, len - done);
@@ -111,7 +122,7 @@ static ssize_t write_all(ssize_t (*call)(int, const void *, size_t), int fd, con
             done += (size_t)n;
             continue;
         }
-        int error = retry(fd, VR_DIRECTION_WRITE, deadline);
+        int error = retry(fd, VR_DIRECTION_WRITE, &patience);
         if (error)
             return error;
     }
@@ -130,11 +141,11 @@ ssize_t vr_send(int fd, const void *data, size_t len, vr_time timeout)
 
 int vr_accept(int fd, struct sockaddr *address, socklen_t *address_len, vr_time timeout)
 {
-    vr_time deadline = vr_deadline(timeout);
+    struct patience patience = {.timeout = timeout};
     int accepted;
 
     while ((accepted = accept4(fd, address, address_len, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0) {
-        int error = retry(fd, VR_DIRECTION_READ, deadline);
+        int error = retry(fd, VR_DIRECTION_READ, &patience);
         if (error)
             return error;
     }
@@ -162,11 +173,11 @@ int vr_connect(int fd, const struct sockaddr *address, socklen_t address_len, vr
 
 int vr_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeout)
 {
-    vr_time deadline = vr_deadline(timeout);
+    struct patience patience = {.timeout = timeout};
     int n;
 
     while ((n = recvmmsg(fd, messages, count, 0, NULL)) < 0) {
-        int error = retry(fd, VR_DIRECTION_READ, deadline);
+        int error = retry(fd, VR_DIRECTION_READ, &patience);
         if (error)
             return error;
     }
@@ -175,7 +186,7 @@ int vr_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeou
 
 int vr_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeout)
 {
-    vr_time deadline = vr_deadline(timeout);
+    struct patience patience = {.timeout = timeout};
     unsigned done = 0;
 
     while (done < count) {
@@ -187,7 +198,7 @@ int vr_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeou
         /* A message that is refused is the caller's to pass over; what ends the wait itself is an error at once. */
         if (errno != EAGAIN && errno != EINTR && done)
             return (int)done;
-        int error = retry(fd, VR_DIRECTION_WRITE, deadline);
+        int error = retry(fd, VR_DIRECTION_WRITE, &patience);
         if (error)
             return error;
     }
