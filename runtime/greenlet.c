@@ -48,7 +48,7 @@ void vr_greenlet_init(vr_greenlet *greenlet, vr_hub *hub, vr_function *function,
     };
 }
 
-static void begin(void *greenlet);
+static void begin(void *argument);
 
 vr_greenlet *vr_greenlet_create(vr_hub *hub, vr_function *function, vr_greenlet *parent)
 {

@@ -143,7 +143,8 @@ int vr_poller_add(vr_poller *poller, int fd, vr_direction direction, vr_poll_wai
 {
     int error = 0;
 
-    if (fd < 0)
+    /* Before the table grows: a number out of range would make it huge. */
+    if (fd < 0 || ((size_t)fd >= poller->fds_size && fcntl(fd, F_GETFD) < 0))
         return -EBADF;
     struct vr_fd *record = record_of(poller, fd, &error);
     if (!record)

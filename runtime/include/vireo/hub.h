@@ -68,8 +68,9 @@ void vr_hub_handle_error(vr_error_handler *handler);
 int vr_hub_virtual_clock(vr_time start);
 
 /*
- * Frees the thread's hub with its stacks; to be called from the main greenlet, when no greenlet of the thread is left.
- * A thread that has used greenlets calls it before it ends. Returns 0, or -EBUSY with greenlets left alive.
+ * * Frees the thread's hub with its stacks; to be called from the main greenlet, when no greenlet of the thread is
+ * left: all have ended, and every reference has been given back. What is queued is run before. A thread that has used
+ * greenlets calls it before it ends. Returns 0, or -EBUSY with greenlets left, or outside of the main greenlet.
  */
 int vr_hub_free(void);
 
