@@ -1,5 +1,6 @@
 #include "exchange.h"
 
+#include "chain.h"
 #include "name.h"
 #include "random.h"
 
@@ -168,6 +169,25 @@ static bool answers(const vr_exchange *exchange, const uint8_t *message, size_t 
     return questions == 1 && same_question(exchange->lookup, message, len);
 }
 
+/* The answer, which is taken, without the records that do not belong to the question. NULL when it cannot be made. */
+static vr_answer *without_strays(vr_answer *answer)
+{
+    vr_answer *clean = malloc(sizeof *clean + VR_MESSAGE_MAX + VR_ANSWER_SPARE);
+    ssize_t len = clean ? vr_chain_rewrite(answer->message, answer->len, clean->message, VR_MESSAGE_MAX) : -ENOMEM;
+
+    if (len > 0) {
+        *clean = *answer;
+        clean->len = (size_t)len;
+        clean->capacity = VR_MESSAGE_MAX + VR_ANSWER_SPARE;
+        len = vr_message_check(clean->message, clean->len, &clean->edns);
+    }
+    free(answer);
+    if (len >= 0)
+        return clean;
+    free(clean);
+    return NULL;
+}
+
 /*
  * An answer of our own memory: id 0, the question as it was asked. With `bare`, only header and question are kept: of a
  * message that was cut, or that is these only.
@@ -198,6 +218,8 @@ static vr_answer *make_answer(const vr_exchange *exchange, const uint8_t *messag
     } else if (vr_message_check(answer->message, answer->len, &answer->edns) < 0) {
         free(answer);
         return NULL;
+    } else if (vr_chain_has_strays(answer->message, answer->len)) {
+        return without_strays(answer);
     }
     return answer;
 }

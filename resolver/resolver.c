@@ -1,6 +1,7 @@
 /* A resolver's life: its servers, its channel, and the thread's default one. */
 #include "background.h"
 #include "exchange.h"
+#include "hosts.h"
 #include "lookup.h"
 
 #include <errno.h>
@@ -175,4 +176,5 @@ void vr_resolver_default_free(void)
 {
     vr_resolver_free(default_resolver);
     default_resolver = NULL;
+    vr_hosts_free();
 }

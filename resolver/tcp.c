@@ -27,7 +27,7 @@ struct vr_tcp {
     size_t server;
     int fd;
     bool connected, closed; /* closed: on its way out, no longer in the resolver's table */
-    bool has_answered;
+
     vr_exchange *exchanges; /* that wait for an answer here */
     vr_greenlet *reader, *writer;
     uint8_t *out, *sending; /* queued; and what is being written, as the queue may grow meanwhile */
@@ -104,24 +104,22 @@ static bool make_room(inbox *in)
     return true;
 }
 
-/* Hands on every whole message that is there; false when a length is shorter than a header, which no message is. */
-static bool take_messages(struct vr_tcp *tcp, inbox *in)
+/* Hands on every whole message that is there. */
+static void take_messages(struct vr_tcp *tcp, inbox *in)
 {
     size_t at = 0;
 
     while (in->len - at >= PREFIX) {
         size_t len = (size_t)in->octets[at] << 8 | in->octets[at + 1];
-        if (len < VR_HEADER_SIZE)
-            return false;
+
         if (in->len - at - PREFIX < len)
             break;
-        tcp->has_answered = true;
+
         vr_exchange_arrived(tcp->resolver, NULL, tcp, NULL, in->octets + at + PREFIX, len);
         at += PREFIX + len;
     }
     memmove(in->octets, in->octets + at, in->len - at);
     in->len -= at;
-    return true;
 }
 
 /* Reads until the connection ends. Returns why: 0 when the server closed it, or when it was idle. */
@@ -137,10 +135,7 @@ static long read_answers(struct vr_tcp *tcp)
         if (result <= 0)
             break;
         in.len += (size_t)result;
-        if (!take_messages(tcp, &in)) {
-            result = -EBADMSG;
-            break;
-        }
+        take_messages(tcp, &in);
         result = -ENOMEM;
     }
     free(in.octets);
@@ -168,15 +163,16 @@ static long open_connection(struct vr_tcp *tcp)
 }
 
 /*
- * What waits for an answer here gets none. A server may close a connection as idle just when a query is on its way:
- * such a query is sent once more, on a new connection (RFC 7766 section 6.2.4); otherwise the lookup goes on to the
- * next server.
+ * What waits for an answer here gets none. A connection that was there may have been closed as idle just when the query
+ * was on its way, or by a server that starts again: each query is sent once more, on a new one (RFC 7766
+ * section 6.2.4). If that does not help, or there was no connection to begin with, its lookup goes on to the next
+ * server.
  */
 static void end_exchanges(struct vr_tcp *tcp, long error)
 {
     while (tcp->exchanges) {
         vr_exchange *exchange = tcp->exchanges;
-        bool again = tcp->has_answered && !exchange->resent && !tcp->resolver->closing;
+        bool again = tcp->connected && !exchange->resent && !tcp->resolver->closing;
         vr_tcp_release(exchange);
         exchange->tcp = NULL;
         exchange->resent = true;

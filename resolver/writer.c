@@ -9,8 +9,11 @@
 #include <string.h>
 
 enum {
-    POINTER = 0xc000,      /* RFC 1035 section 4.1.4 */
-    POINTER_LIMIT = 0x4000 /* where pointers cannot reach any more */
+    POINTER = 0xc000,       /* RFC 1035 section 4.1.4 */
+    POINTER_LIMIT = 0x4000, /* where pointers cannot reach any more */
+    /* Labels that are looked at for one message, at most: some 60 for a name of an honest one; a hostile one, of
+     * thousands of names with a hundred labels, is spelled out from there on. */
+    LABELS_MAX = 200000,
 };
 
 static void store_u16(uint8_t *at, unsigned number)
@@ -88,12 +91,15 @@ static unsigned common_labels(const uint8_t *a, const struct labels *in_a, const
 }
 
 /* The longest end of a name that the message has already: its labels' count, and where it stands. */
-static unsigned find_known(const vr_writer *writer, const vr_name *name, const struct labels *in_name, unsigned *target)
+static unsigned find_known(vr_writer *writer, const vr_name *name, const struct labels *in_name, unsigned *target)
 {
     unsigned best = 0;
     for (unsigned i = 0; i < writer->known_count && best < in_name->count; i++) {
         struct labels known;
         find_labels(&known, writer->message, writer->known[i]);
+        if (known.count >= writer->labels_left)
+            break;
+        writer->labels_left -= known.count;
         unsigned common = common_labels(name->octets, in_name, writer->message, &known);
         if (common > best) {
             best = common;
@@ -199,7 +205,8 @@ static void expect_nothing_from(vr_writer *writer, int i)
 
 void vr_writer_init(vr_writer *writer, void *room, size_t size, uint16_t id, uint16_t flags)
 {
-    *writer = (vr_writer){.message = room, .size = size < VR_MESSAGE_MAX ? size : VR_MESSAGE_MAX};
+    *writer = (vr_writer){.message = room, .labels_left = LABELS_MAX};
+    writer->size = size < VR_MESSAGE_MAX ? size : VR_MESSAGE_MAX;
     uint8_t *header = claim(writer, VR_HEADER_SIZE);
     if (!header)
         return;

@@ -111,11 +111,17 @@ int listen_open(struct listener *out, int count, vr_server *address)
     return error;
 }
 
+void listen_close_tcp(struct listener *listener)
+{
+    if (listener->tcp >= 0)
+        vr_close(listener->tcp);
+    listener->tcp = -1;
+}
+
 void listen_close(struct listener *listener)
 {
     if (listener->udp >= 0)
         vr_close(listener->udp);
-    if (listener->tcp >= 0)
-        vr_close(listener->tcp);
-    listener->udp = listener->tcp = -1;
+    listener->udp = -1;
+    listen_close_tcp(listener);
 }

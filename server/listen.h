@@ -18,4 +18,7 @@ int listen_open(struct listener *out, int count, vr_server *address);
 
 void listen_close(struct listener *listener);
 
+/* Closes the TCP socket alone: answers still leave by the other. */
+void listen_close_tcp(struct listener *listener);
+
 #endif

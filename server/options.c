@@ -75,7 +75,8 @@ static bool read_workers(struct options *out, const char *text)
     return true;
 }
 
-static bool read_option(struct options *out, int option)
+/* `argument` is the word of the command line that getopt stands at. */
+static bool read_option(struct options *out, int option, const char *argument)
 {
     switch (option) {
     case OPTION_LISTEN:
@@ -84,7 +85,11 @@ static bool read_option(struct options *out, int option)
         return add_server(&out->upstreams, &out->upstream_count, "--upstream", optarg, true);
     case OPTION_WORKERS:
         return read_workers(out, optarg);
-    default: /* getopt has said what is wrong */
+    case ':':
+        fprintf(stderr, "vireod: %s: this option needs a value\n", argument);
+        return false;
+    default:
+        fprintf(stderr, "vireod: %s: unknown option; --help shows those there are\n", argument);
         return false;
     }
 }
@@ -94,13 +99,14 @@ int options_read(struct options *out, int argc, char **argv)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     int option;
 
+    opterr = 0;
     *out = (struct options){.workers = cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (int)cpus};
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
+    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) >= 0) {
         if (option == OPTION_HELP || option == OPTION_VERSION) {
             fputs(option == OPTION_HELP ? usage : "vireod " VIREO_VERSION "\n", stdout);
             return 0;
         }
-        if (!read_option(out, option))
+        if (!read_option(out, option, argv[optind - 1]))
             return 2;
     }
     if (optind < argc) {

@@ -231,9 +231,11 @@ static void read_queries(struct session *session)
         if (n <= 0)
             return;
         in->len += (size_t)n;
+        size_t had = in->len;
         if (!take_messages(session))
             return;
-        if (!in->len)
+        /* What is left is of another message; the time that it was not read in does not count. */
+        if (in->len != had)
             begun = 0;
     }
 }

@@ -103,7 +103,8 @@ static void drain(struct worker *worker, struct service *services)
 {
     for (size_t i = 0; i < worker->listener_count; i++) {
         udp_service_stop(services[i].udp);
-        vr_kill(services[i].tcp, -ECANCELED);
+        /* This ends its acceptor, too. Clients are refused from here on, and go elsewhere. */
+        listen_close_tcp(&worker->listeners[i]);
     }
     session_stop_all(worker);
     worker_wait(worker, drain_time);

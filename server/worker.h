@@ -38,7 +38,7 @@ struct worker_start {
     void *context;
 };
 
-void *worker_main(void *start);
+void *worker_main(void *argument);
 
 /* Counts what must end before the worker can. */
 void worker_enter(struct worker *worker);

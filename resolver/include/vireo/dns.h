@@ -200,8 +200,9 @@ typedef struct vr_writer {
     uint8_t *message;
     size_t size, at;
     int error;
-    uint8_t known_count; /* private: the offsets of names that a pointer may go to */
+    uint8_t known_count; /* private: the offsets of names that a pointer may go to ... */
     uint16_t known[16];
+    uint32_t labels_left; /* ... and how many of their labels may still be looked at */
 } vr_writer;
 
 /* Begins a message with these id and flags, and all counts 0. */
