@@ -135,7 +135,10 @@ static long read_addresses(const vr_answer *answer, const vr_name *asked, uint16
         if (++hops > CHAIN_MAX)
             return -ELOOP;
     out->canonical = name;
-    return out->count > before ? 0 : -VR_NO_DATA;
+    if (out->count > before)
+        return 0;
+    /* An answer that was cut, and could not be had whole, says nothing about what is not in it. */
+    return answer->message[2] & VR_FLAG_TC >> 8 ? -EMSGSIZE : -VR_NO_DATA;
 }
 
 /* --- From the DNS --- */
@@ -319,7 +322,7 @@ static const kind kinds[] = {{SOCK_STREAM, IPPROTO_TCP, "tcp"}, {SOCK_DGRAM, IPP
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
 /* The port of a service, in network order: 0, -ENOENT for one unknown with this protocol. */
-static int find_port(const char *service, const kind *with, in_port_t *port)
+static int find_port(const char *service, const kind *with, int flags, in_port_t *port)
 {
     struct servent entry, *found = NULL;
     char buffer[1024], *end;
@@ -332,7 +335,8 @@ static int find_port(const char *service, const kind *with, in_port_t *port)
         *port = htons((uint16_t)number);
         return number <= 65535 ? 0 : -ENOENT;
     }
-    if (!with->name || getservbyname_r(service, with->name, &entry, buffer, sizeof buffer, &found) != 0 || !found)
+    if (flags & AI_NUMERICSERV || !with->name ||
+        getservbyname_r(service, with->name, &entry, buffer, sizeof buffer, &found) != 0 || !found)
         return -ENOENT;
     *port = (in_port_t)found->s_port;
     return 0;
@@ -375,7 +379,7 @@ static int append_nodes(struct addrinfo ***end, const address *from, const char 
         in_port_t port;
         if ((hints->ai_socktype && hints->ai_socktype != kinds[i].socktype) ||
             (hints->ai_protocol && kinds[i].protocol && hints->ai_protocol != kinds[i].protocol) ||
-            find_port(service, &kinds[i], &port) < 0)
+            find_port(service, &kinds[i], hints->ai_flags, &port) < 0)
             continue;
         if (!(**end = make_node(from, &kinds[i], port)))
             return -ENOMEM;

@@ -61,6 +61,7 @@ int vr_server_from_text(vr_server *out, const char *text)
         if (strncasecmp(text, schemes[i].prefix, strlen(schemes[i].prefix)) == 0) {
             transport = schemes[i].transport;
             text += strlen(schemes[i].prefix);
+            break;
         }
     if (transport < 0)
         return -EPROTONOSUPPORT;
@@ -72,7 +73,7 @@ int vr_server_from_text(vr_server *out, const char *text)
         return -EINVAL;
 
     out->transport = (enum vr_transport)transport;
-    if (inet_pton(AF_INET, ip, &out->address.v4.sin_addr) == 1) {
+    if (*text != '[' && inet_pton(AF_INET, ip, &out->address.v4.sin_addr) == 1) {
         out->address.v4.sin_family = AF_INET;
         out->address.v4.sin_port = htons((uint16_t)port);
         return 0;

@@ -176,8 +176,9 @@ static int receive(struct vr_udp *udp, struct vr_inbox *inbox)
     }
     int count = recvmmsg(udp->fd, inbox->headers, BATCH, MSG_DONTWAIT, NULL);
     if (count < 0) {
-        if (errno != EAGAIN && errno != EINTR)
-            read_errors(udp);
+        /* Also with nothing to read: a send may have taken the error's number away, and the queue still keeps us awake.
+         */
+        read_errors(udp);
         return 0;
     }
     for (int i = 0; i < count; i++) {
