@@ -70,8 +70,9 @@ bool vr_chain_has_strays(const uint8_t *message, size_t len)
 {
     vr_reader reader;
     vr_rr rr;
-    struct chain chain = {.count = 0};
+    struct chain chain;
 
+    chain.count = 0; /* its names, of four kilobytes, are looked at only where there are any */
     vr_reader_init(&reader, message, len);
     while (vr_reader_rr(&reader, &rr) && rr.section == VR_SECTION_ANSWER) {
         if (is_pointer_to_question(message + rr.offset))
@@ -139,7 +140,7 @@ ssize_t vr_chain_rewrite(const uint8_t *message, size_t len, uint8_t *out, size_
     vr_writer writer;
     vr_question question;
     vr_rr rr;
-    struct chain chain = {.count = 0};
+    struct chain chain;
     const vr_header *header = vr_reader_init(&reader, message, len);
     int error = 0;
 

@@ -1,6 +1,7 @@
 /*
  * Whole runs against a server that is a greenlet of the same thread. What it does depends on a name's first letter:
- * n is no name, f fails, d gets no answer, everything else has the address 192.0.2.1.
+ * n is no name, f fails, d gets no answer, everything else has the address 192.0.2.1; answers to h are held back until
+ * HELD of them wait.
  */
 #include "batch.h"
 #include "cmocka_all.h"
@@ -16,10 +17,20 @@
 
 /* --- The server --- */
 
+enum { HELD = 10, HELD_MAX = 100 };
+
+struct query {
+    uint8_t message[512];
+    size_t len;
+    struct sockaddr_in client;
+};
+
 struct server {
     int fd;
     vr_server address;
     vr_greenlet *greenlet;
+    struct query held[HELD_MAX + 1]; /* answers that wait to be sent */
+    unsigned held_count, most_held;
 };
 
 static size_t answer_query(uint8_t *message, size_t len, size_t size)
@@ -44,17 +55,51 @@ static size_t answer_query(uint8_t *message, size_t len, size_t size)
     return (size_t)vr_writer_finish(&writer);
 }
 
+static void send_held(struct server *server)
+{
+    for (unsigned i = 0; i < server->held_count; i++) {
+        struct query *query = &server->held[i];
+        (void)!sendto(server->fd, query->message, query->len, 0, (struct sockaddr *)&query->client,
+                      sizeof query->client);
+    }
+    server->held_count = 0;
+}
+
+/* Takes one query, if there is one. */
+static bool take_query(struct server *server)
+{
+    struct query *query = &server->held[server->held_count];
+    socklen_t client_len = sizeof query->client;
+    ssize_t len =
+        recvfrom(server->fd, query->message, sizeof query->message, 0, (struct sockaddr *)&query->client, &client_len);
+    if (len < 0)
+        return false;
+    query->len = answer_query(query->message, (size_t)len, sizeof query->message);
+    if (query->len == 0)
+        return true;
+    bool hold = query->message[VR_HEADER_SIZE + 1] == 'h' || query->message[VR_HEADER_SIZE + 1] == 'H';
+    server->held_count++;
+    if (!hold)
+        send_held(server);
+    return true;
+}
+
 static vr_result serve(void *argument)
 {
     struct server *server = argument;
-    uint8_t message[512];
-    struct sockaddr_in client;
     while (vr_wait_readable(server->fd, VR_FOREVER) == 0) {
-        socklen_t client_len = sizeof client;
-        ssize_t len = recvfrom(server->fd, message, sizeof message, 0, (struct sockaddr *)&client, &client_len);
-        size_t answer_len = len > 0 ? answer_query(message, (size_t)len, sizeof message) : 0;
-        if (answer_len > 0)
-            (void)!sendto(server->fd, message, answer_len, 0, (struct sockaddr *)&client, client_len);
+        while (server->held_count < HELD_MAX && take_query(server))
+            continue;
+        if (server->held_count < HELD)
+            continue;
+        /* Whoever could ask more at the same time has the chance to. */
+        for (int i = 0; i < 10; i++)
+            vr_sleep(0);
+        while (server->held_count < HELD_MAX && take_query(server))
+            continue;
+        if (server->held_count > server->most_held)
+            server->most_held = server->held_count;
+        send_held(server);
     }
     return vr_ok(NULL);
 }
@@ -87,7 +132,8 @@ struct run {
     int64_t failed;
     int close_error;
     uint64_t jobs, records;
-    char *text; /* what was written, its lines sorted */
+    unsigned most_at_a_time; /* lookups, as far as the server held them */
+    char *text;              /* what was written, its lines sorted */
 };
 
 static int compare_lines(const void *a, const void *b)
@@ -146,6 +192,7 @@ static struct run run(const char *lines, const struct batch_options *options, co
     run.close_error = output_close(&output);
     run.jobs = input.jobs;
     run.records = output.records;
+    run.most_at_a_time = server.most_held;
     run.text = read_sorted(out);
     input_close(&input);
     vr_resolver_free(resolver);
@@ -245,6 +292,22 @@ static void thousands_of_names_lose_none(void **state)
     buffer_done(&lines);
 }
 
+static void as_many_are_looked_up_at_a_time_as_was_asked_for(void **state)
+{
+    const struct batch_options options = {.concurrency = HELD, .timeout = VR_SECONDS(5), .deadline = VR_FOREVER};
+    struct buffer lines = {0};
+    (void)state;
+    for (unsigned i = 0; i < 5 * HELD; i++)
+        buffer_text(&lines, "h.test\n");
+    buffer_char(&lines, '\0');
+    struct run done = run(lines.data, &options, NULL);
+    assert_int_equal(done.failed, 0);
+    assert_int_equal(done.records, 5 * HELD);
+    assert_int_equal(done.most_at_a_time, HELD);
+    free(done.text);
+    buffer_done(&lines);
+}
+
 static void no_input_is_no_work(void **state)
 {
     (void)state;
@@ -262,6 +325,7 @@ int main(void)
         cmocka_unit_test(deadline_ends_lookups_and_what_was_not_begun),
         cmocka_unit_test(output_error_ends_the_run_at_once),
         cmocka_unit_test(thousands_of_names_lose_none),
+        cmocka_unit_test(as_many_are_looked_up_at_a_time_as_was_asked_for),
         cmocka_unit_test(no_input_is_no_work),
     };
     signal(SIGPIPE, SIG_IGN);
