@@ -1,5 +1,6 @@
 #include "chain.h"
 
+#include "name.h"
 #include "rdata.h"
 
 #include <errno.h>
@@ -10,10 +11,31 @@
  * and 17. */
 enum { CHAIN_MAX = 17 };
 
+/* CNAMEs of an answer that are looked at; an honest one has no more than its chain. */
+enum { CNAMES_MAX = 64 };
+
 struct chain {
     vr_name names[CHAIN_MAX];
+    uint32_t hashes[CHAIN_MAX];
     int count;
 };
+
+/* A CNAME: where its target stands, and a hash of its owner. Owners are costly to read when a message is made so: once
+ * is enough. */
+struct cname {
+    uint32_t hash;
+    const uint8_t *owner, *target;
+};
+
+/* FNV-1a, the same for both cases of letters. */
+static uint32_t hash_of(const vr_name *name)
+{
+    uint32_t hash = 2166136261u;
+
+    for (int i = 0; i < name->len; i++)
+        hash = (hash ^ vr_ascii_lower(name->octets[i])) * 16777619u;
+    return hash;
+}
 
 /* A pointer to the question's name, right behind the header: what nearly all answers have as owner. */
 static bool is_pointer_to_question(const uint8_t *at)
@@ -21,33 +43,48 @@ static bool is_pointer_to_question(const uint8_t *at)
     return at[0] == 0xc0 && at[1] == VR_HEADER_SIZE;
 }
 
-/* The target of a name's CNAME: true when it has one. */
-static bool follow(const uint8_t *message, size_t len, const vr_name *name, vr_name *target)
+static int collect_cnames(const vr_reader *begin, struct cname out[CNAMES_MAX])
 {
-    vr_reader reader;
+    vr_reader reader = *begin;
     vr_rr rr;
     vr_name owner;
+    int count = 0;
 
-    vr_reader_init(&reader, message, len);
-    while (vr_reader_rr(&reader, &rr) && rr.section == VR_SECTION_ANSWER)
-        if (rr.type == VR_TYPE_CNAME && vr_rr_owner(&reader, &rr, &owner) == 0 && vr_name_equal(&owner, name))
-            return vr_name_read(target, message, len, (size_t)(rr.rdata - message)) >= 0;
+    while (count < CNAMES_MAX && vr_reader_rr(&reader, &rr) && rr.section == VR_SECTION_ANSWER)
+        if (rr.type == VR_TYPE_CNAME && vr_rr_owner(&reader, &rr, &owner) == 0)
+            out[count++] = (struct cname){hash_of(&owner), reader.message + rr.offset, rr.rdata};
+    return count;
+}
+
+/* The target of the chain's last name: true when it has a CNAME. */
+static bool follow(const struct chain *chain, const vr_reader *reader, const struct cname *cnames, int count,
+                   vr_name *out)
+{
+    const vr_name *last = &chain->names[chain->count - 1];
+    uint32_t hash = chain->hashes[chain->count - 1];
+    vr_name owner;
+
+    for (int i = 0; i < count; i++)
+        if (cnames[i].hash == hash &&
+            vr_name_read(&owner, reader->message, reader->len, (size_t)(cnames[i].owner - reader->message)) >= 0 &&
+            vr_name_equal(&owner, last))
+            return vr_name_read(out, reader->message, reader->len, (size_t)(cnames[i].target - reader->message)) >= 0;
     return false;
 }
 
-static bool read_chain(struct chain *out, const uint8_t *message, size_t len)
+/* Reads the chain of a message whose reader stands behind the question. */
+static void read_chain(struct chain *out, const vr_reader *reader, const vr_question *question)
 {
-    vr_reader reader;
-    vr_question question;
+    struct cname cnames[CNAMES_MAX];
+    int count = collect_cnames(reader, cnames);
 
-    vr_reader_init(&reader, message, len);
-    if (!vr_reader_question(&reader, &question))
-        return false;
-    out->names[0] = question.name;
+    out->names[0] = question->name;
+    out->hashes[0] = hash_of(&question->name);
     out->count = 1;
-    while (out->count < CHAIN_MAX && follow(message, len, &out->names[out->count - 1], &out->names[out->count]))
+    while (out->count < CHAIN_MAX && follow(out, reader, cnames, count, &out->names[out->count])) {
+        out->hashes[out->count] = hash_of(&out->names[out->count]);
         out->count++;
-    return true;
+    }
 }
 
 static bool is_reached(const struct chain *chain, const vr_reader *reader, const vr_rr *rr)
@@ -60,25 +97,30 @@ static bool is_reached(const struct chain *chain, const vr_reader *reader, const
     if (vr_rr_owner(reader, rr, &owner) < 0)
         return false;
     bool may_be_above = rr->type == VR_TYPE_DNAME || rr->type == TYPE_RRSIG;
+    uint32_t hash = hash_of(&owner);
     for (int i = 0; i < chain->count; i++)
-        if (vr_name_equal(&owner, &chain->names[i]) || (may_be_above && vr_name_within(&chain->names[i], &owner)))
+        if ((hash == chain->hashes[i] && vr_name_equal(&owner, &chain->names[i])) ||
+            (may_be_above && vr_name_within(&chain->names[i], &owner)))
             return true;
     return false;
 }
 
 bool vr_chain_has_strays(const uint8_t *message, size_t len)
 {
-    vr_reader reader;
+    vr_reader reader, begin;
+    vr_question question;
     vr_rr rr;
     struct chain chain;
 
-    chain.count = 0; /* its names, of four kilobytes, are looked at only where there are any */
     vr_reader_init(&reader, message, len);
+    bool asked = vr_reader_question(&reader, &question);
+    begin = reader;
+    chain.count = 0; /* its names, of four kilobytes, are looked at only where there are any */
     while (vr_reader_rr(&reader, &rr) && rr.section == VR_SECTION_ANSWER) {
         if (is_pointer_to_question(message + rr.offset))
             continue;
-        if (!chain.count && !read_chain(&chain, message, len))
-            return true;
+        if (!chain.count && asked)
+            read_chain(&chain, &begin, &question);
         if (!is_reached(&chain, &reader, &rr))
             return true;
     }
@@ -144,8 +186,9 @@ ssize_t vr_chain_rewrite(const uint8_t *message, size_t len, uint8_t *out, size_
     const vr_header *header = vr_reader_init(&reader, message, len);
     int error = 0;
 
-    if (!header || !read_chain(&chain, message, len) || !vr_reader_question(&reader, &question))
+    if (!header || !vr_reader_question(&reader, &question))
         return -EBADMSG;
+    read_chain(&chain, &reader, &question);
     vr_writer_init(&writer, out, size, header->id, header->flags);
     vr_writer_question(&writer, &question);
     while (!error && vr_reader_rr(&reader, &rr))

@@ -123,6 +123,7 @@ size_t vr_hosts_find(const char *path, const char *name, const vr_hosts_entry **
     }
     for (end = first; end < hosts.count && strcasecmp(hosts.entries[end].name, name) == 0;)
         end++;
-    *out = hosts.entries + first;
+    if (end > first)
+        *out = hosts.entries + first;
     return end - first;
 }

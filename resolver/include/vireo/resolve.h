@@ -61,7 +61,7 @@ void vr_resolver_free(vr_resolver *resolver);
 size_t vr_resolver_servers(const vr_resolver *resolver, const vr_server **out);
 
 /*
- * * The thread's own resolver, made on first use and freed, with what the thread keeps of the hosts file, by
+ * The thread's own resolver, made on first use and freed, with what the thread keeps of the hosts file, by
  * vr_resolver_default_free: the servers in the environment variable VIREO_RESOLVERS (addresses as in <vireo/server.h>,
  * separated by spaces), else the system's. NULL, with errno set, when there is none to be had.
  */
