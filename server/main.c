@@ -21,7 +21,7 @@ struct reports {
     pthread_cond_t changed;
     int count;
     int error;
-    const vr_server *upstreams; /* of the worker that reported last; good until it ends */
+    vr_server *upstreams; /* of the first that reported; a copy */
     size_t upstream_count;
 };
 
@@ -38,8 +38,8 @@ static void report(void *context, int error, const vr_server *upstreams, size_t 
     all->count++;
     if (error) {
         all->error = error;
-    } else {
-        all->upstreams = upstreams;
+    } else if (!all->upstreams && (all->upstreams = calloc(upstream_count, sizeof *upstreams))) {
+        memcpy(all->upstreams, upstreams, upstream_count * sizeof *upstreams);
         all->upstream_count = upstream_count;
     }
     pthread_cond_signal(&all->changed);
@@ -81,6 +81,35 @@ static bool open_listeners(struct options *options, struct thread *threads)
     return good;
 }
 
+/* Every connection takes a descriptor. */
+static void raise_limit(void)
+{
+    struct rlimit descriptors;
+
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0)
+        return;
+    descriptors.rlim_cur = descriptors.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &descriptors);
+}
+
+/*
+ * Connections that a worker may hold: its share of the descriptors, but for those that it needs to go on serving all
+ * others: sockets to the upstreams, listeners, the loop's own.
+ */
+static size_t connections_of_worker(const struct options *options)
+{
+    enum { MOST = 10000, LEAST = 8, KEPT_BACK = 40 };
+    struct rlimit descriptors;
+    size_t reserve = KEPT_BACK + 2 * options->listen_count + options->upstream_count;
+
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0)
+        return MOST;
+    size_t share = (size_t)descriptors.rlim_cur / (size_t)options->workers;
+    if (share < reserve + LEAST)
+        return LEAST;
+    return share - reserve < MOST ? share - reserve : MOST;
+}
+
 static bool prepare_workers(const struct options *options, struct thread *threads, struct reports *all)
 {
     for (int i = 0; i < options->workers; i++) {
@@ -88,6 +117,7 @@ static bool prepare_workers(const struct options *options, struct thread *thread
         worker->listeners = calloc(options->listen_count, sizeof *worker->listeners);
         worker->upstreams = options->upstreams;
         worker->upstream_count = options->upstream_count;
+        worker->connections_max = connections_of_worker(options);
         worker->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         threads[i].start.ready = report;
         threads[i].start.context = all;
@@ -154,7 +184,6 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct reports all = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct rlimit descriptors;
     sigset_t signals;
     int status = options_read(&options, argc, argv);
 
@@ -168,11 +197,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    /* Every connection takes a descriptor. */
-    if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
-        descriptors.rlim_cur = descriptors.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &descriptors);
-    }
+    raise_limit();
 
     struct thread *threads = calloc((size_t)options.workers, sizeof *threads);
     if (!threads) {
@@ -183,9 +208,12 @@ int main(int argc, char **argv)
     } else {
         status = run(&options, threads, &all, &signals);
     }
-    for (int i = 0; threads && i < options.workers; i++)
+    for (int i = 0; threads && i < options.workers; i++) {
         free(threads[i].start.worker.listeners);
+        close(threads[i].start.worker.stop);
+    }
     free(threads);
+    free(all.upstreams);
     options_done(&options);
     return status;
 }

@@ -13,7 +13,6 @@ enum {
     IN_FLIGHT_MAX = 256,     /* queries of one connection that are looked up at once */
     UNREAD_MAX = 256 * 1024, /* octets of answers that wait for the client */
     READ_SIZE = 4096,        /* the buffer, until a longer message comes */
-    CONNECTIONS_MAX = 10000, /* of one worker */
 };
 
 /* RFC 7766 section 6.2.3 wants it in the order of seconds; a message that has begun has to end sooner. */
@@ -304,7 +303,7 @@ static vr_result run_acceptor(void *argument)
 
     free(argument);
     for (;;) {
-        if (acceptor.worker->connections >= CONNECTIONS_MAX) {
+        if (acceptor.worker->connections >= acceptor.worker->connections_max) {
             fd = vr_sleep(accept_pause);
         } else {
             fd = vr_accept(acceptor.fd, NULL, NULL, VR_FOREVER);

@@ -148,7 +148,7 @@ void *worker_main(void *argument)
     for (size_t i = 0; i < worker->listener_count; i++)
         listen_close(&worker->listeners[i]);
     free(services);
-    vr_close(worker->stop);
+
     vr_hub_free();
     return NULL;
 }

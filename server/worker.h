@@ -22,7 +22,8 @@ struct worker {
     size_t listener_count;
     const vr_server *upstreams; /* none: those of the system */
     size_t upstream_count;
-    int stop; /* an eventfd, readable when the worker is to end */
+    int stop; /* an eventfd, readable when the worker is to end; the main thread closes it */
+    size_t connections_max;
 
     /* The thread's own. */
     vr_resolver *resolver;
@@ -34,7 +35,8 @@ struct worker {
 /* The thread's function; `ready` is called when it serves, with its upstreams, or with an error when it cannot. */
 struct worker_start {
     struct worker worker;
-    void (*ready)(void *context, int error, const vr_server *upstreams, size_t upstream_count);
+    void (*ready)(void *context, int error, const vr_server *upstreams,
+                  size_t upstream_count); /* the list: for the call */
     void *context;
 };
 
