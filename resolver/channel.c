@@ -61,7 +61,8 @@ struct vr_channel {
 
 /* --- Virtual servers --- */
 
-/* c-ares knows server N by the address 127.0.0.0 + N, which is never used as one. */
+/* c-ares has as many servers as there are, for its count of rounds. They have addresses from 127.0.0.0 on, which are
+ * never used. */
 static in_addr_t virtual_address(size_t server)
 {
     return htonl(INADDR_LOOPBACK - 1 + (uint32_t)server);
@@ -210,7 +211,7 @@ static ares_ssize_t send_token(ares_socket_t fd, const struct iovec *parts, int 
     if (ticket) {
         ticket->socket = fd;
         ticket->token_id = id;
-        channel->events.send(channel->context, ticket, socket->server);
+        channel->events.send(channel->context, ticket);
     }
     return (ares_ssize_t)len;
 }
@@ -227,19 +228,22 @@ static ares_ssize_t read_reply(ares_socket_t fd, void *out, size_t size, int fla
         return -1;
     }
     if (socket->first == socket->count) {
-        socket->first = socket->count = 0;
         errno = EAGAIN;
         return -1;
     }
     reply *next = &socket->replies[socket->first++];
+    if (socket->first == socket->count)
+        socket->first = socket->count = 0;
     if (from && from_len && *from_len >= sizeof(struct sockaddr_in)) {
         struct sockaddr_in address = {
             .sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = virtual_address(socket->server)};
         memcpy(from, &address, sizeof address);
         *from_len = sizeof address;
     }
-    return (ares_ssize_t)write_token(out, next->token_id,
-                                     (uint16_t)(VR_FLAG_QR | VR_FLAG_RD | VR_FLAG_RA | next->rcode), next->number);
+    /* TC, which c-ares is told to ignore, keeps the reply out of the cache of c-ares 1.23 and later, should a program
+     * that was built with an older one run with it: the option to turn that cache off has no name there. */
+    return (ares_ssize_t)write_token(
+        out, next->token_id, (uint16_t)(VR_FLAG_QR | VR_FLAG_TC | VR_FLAG_RD | VR_FLAG_RA | next->rcode), next->number);
 }
 
 static const struct ares_socket_functions socket_functions = {
@@ -328,8 +332,11 @@ int vr_channel_submit(vr_channel *channel, vr_ticket *ticket)
         return -EAGAIN;
     if (!take_slot(channel, ticket))
         return -ENOMEM;
-    if (!channel->tick.list && !vr_callback_queued(&channel->tick.callback))
-        vr_timer_start(&channel->tick, tick_interval);
+    if (!channel->tick.list && !vr_callback_queued(&channel->tick.callback) &&
+        vr_timer_start(&channel->tick, tick_interval) < 0) {
+        give_slot(channel, ticket);
+        return -ENOMEM;
+    }
     /* 1.18 takes the id from the message, and it must be unique: the slot's number is. Later ones choose their own. */
     write_token(token, (uint16_t)(ticket->number % VR_CHANNEL_TICKETS), VR_FLAG_RD, ticket->number);
     ares_send(channel->ares, token, TOKEN_SIZE, schedule_ended, ticket);
@@ -379,6 +386,7 @@ static void tick(vr_callback *callback)
     vr_channel *channel = (vr_channel *)(void *)((char *)callback - offsetof(vr_channel, tick.callback));
 
     ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    /* Should there be no memory for it, the next ticket starts it. */
     if (channel->tickets)
         vr_timer_start(&channel->tick, tick_interval);
 }
@@ -398,8 +406,7 @@ static int init_ares(ares_channel *out, const vr_channel_options *options)
         .tries = options->tries,
         .lookups = lookups,
     };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-               (options->rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_NOROTATE;
 
     if (ares.timeout < 1)
         ares.timeout = 1;

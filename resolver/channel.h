@@ -1,13 +1,13 @@
 /*
- * The schedule of a lookup, kept by c-ares: which server is asked when, how long to wait, when to go on to the next,
- * when to give up. The one file behind this, channel.c, knows c-ares.
+ * The schedule of a lookup, kept by c-ares: when a server is asked, how long to wait, when to go on to the next, when
+ * to give up. The one file behind this, channel.c, knows c-ares.
  *
- * c-ares sees neither the network nor the messages. Its sockets are virtual datagram sockets, its servers virtual
- * addresses that carry the number of a real one, and what it sends is a token: a query for a name that holds the
- * ticket's number. When it "sends" a token, the resolver sends the real message (send, below); when the resolver has
- * seen what came of that, it says so (vr_channel_settle), and c-ares reads a reply to the token. So the checks of an
- * answer, its size and its transport are the resolver's own, whatever the version of c-ares, and malformed input never
- * reaches c-ares.
+ * * c-ares sees neither the network nor the messages. Its sockets are virtual datagram sockets, its servers virtual
+ * addresses, as many as there are real ones, and what it sends is a token: a query for a name that holds the ticket's
+ * number. When it "sends" a token, the resolver sends the real message (send, below), to a server of its own choice;
+ * when the resolver has seen what came of that, it says so (vr_channel_settle), and c-ares reads a reply to the token.
+ * So the checks of an answer, its size and its transport are the resolver's own, whatever the version of c-ares, and
+ * malformed input never reaches c-ares.
  */
 #ifndef VIREO_RESOLVER_CHANNEL_H
 #define VIREO_RESOLVER_CHANNEL_H
@@ -40,8 +40,8 @@ typedef enum vr_verdict {
 } vr_verdict;
 
 typedef struct vr_channel_events {
-    /* Time to ask a server (its index). Must not switch, submit or free; may settle. */
-    void (*send)(void *context, vr_ticket *ticket, size_t server);
+    /* Time to ask a server. Must not switch, submit or free; may settle. */
+    void (*send)(void *context, vr_ticket *ticket);
     /* The schedule has ended; 0 after VR_VERDICT_DONE, otherwise -ETIMEDOUT or what else ended it. Same rules. */
     void (*done)(void *context, vr_ticket *ticket, long error);
 } vr_channel_events;
@@ -50,7 +50,7 @@ typedef struct vr_channel_options {
     vr_time try_timeout; /* for the first round through the servers; each further one has twice as long */
     int tries;           /* rounds */
     size_t server_count;
-    bool rotate; /* begin with another server each time */
+
     vr_channel_events events;
     void *context;
 } vr_channel_options;

@@ -1,6 +1,7 @@
 #include "exchange.h"
 
 #include "chain.h"
+#include "lookup.h"
 #include "name.h"
 #include "random.h"
 
@@ -10,13 +11,10 @@
 
 enum { OPT_SIZE = 11 };
 
-/* Exchanges that a lookup may have under way; beyond, the oldest is given up. c-ares does not try as often. */
-enum { EXCHANGES_PER_LOOKUP = 8 };
-
 /* --- Making and ending --- */
 
-/* An id that no exchange under way has, from the system's generator. At most half of all ids are in use: see the limits
- * above. */
+/* An id that no exchange under way has, from the system's generator. At most three quarters are in use
+ * (VR_EXCHANGES_MAX), so that four draws find one on average. */
 static uint16_t draw_id(const vr_resolver *resolver)
 {
     uint16_t id;
@@ -58,7 +56,7 @@ static void trim(vr_lookup *lookup)
 
     for (vr_exchange *exchange = oldest; exchange; exchange = exchange->next, count++)
         oldest = exchange;
-    if (count >= EXCHANGES_PER_LOOKUP || lookup->resolver->exchanges >= 32768)
+    if (count >= VR_EXCHANGES_PER_LOOKUP || lookup->resolver->exchanges >= VR_EXCHANGES_MAX - VR_CHANNEL_TICKETS)
         if (oldest)
             end_exchange(oldest);
 }
@@ -85,13 +83,19 @@ static void begin(vr_lookup *lookup, size_t server, enum way way, bool plain)
         vr_exchange_failed(exchange, error);
 }
 
-void vr_exchange_start(vr_lookup *lookup, size_t server)
+void vr_exchange_start(vr_lookup *lookup)
 {
+    vr_resolver *resolver = lookup->resolver;
+
+    /* The latest is first in the list. That another try is due means that it was not answered in time. */
+    if (lookup->exchanges && lookup->exchanges->udp)
+        vr_policy_missed(&resolver->policy, lookup->exchanges->server, vr_now());
+    size_t server = vr_policy_next(&resolver->policy, &lookup->course);
     /* What was asked over TCP is under way; to send it again is TCP's business. */
     for (const vr_exchange *exchange = lookup->exchanges; exchange; exchange = exchange->next)
         if (exchange->tcp && exchange->server == server)
             return;
-    begin(lookup, server, lookup->resolver->servers[server].transport == VR_TRANSPORT_TCP ? BY_TCP : BY_UDP, false);
+    begin(lookup, server, resolver->servers[server].transport == VR_TRANSPORT_TCP ? BY_TCP : BY_UDP, false);
 }
 
 size_t vr_exchange_query(const vr_exchange *exchange, uint8_t *out)
@@ -109,34 +113,54 @@ size_t vr_exchange_query(const vr_exchange *exchange, uint8_t *out)
 
 /* --- What comes of it --- */
 
-/* After NEXT c-ares sends to another server, or ends; after DONE it may have sent once more already: see resolver.c. */
-static void settle(vr_lookup *lookup, vr_verdict verdict)
+/* A server that cannot serve: another may. The answer is kept, for there may be none better. */
+static bool is_failure(const vr_answer *answer)
+{
+    unsigned rcode = answer->message[3] & VR_FLAG_RCODE;
+
+    return rcode == VR_RCODE_SERVFAIL || rcode == VR_RCODE_NOTIMP || rcode == VR_RCODE_REFUSED;
+}
+
+static void finish(vr_lookup *lookup)
 {
     if (lookup->settled)
         return;
-    lookup->settled = verdict == VR_VERDICT_DONE;
-    vr_channel_settle(lookup->resolver->channel, &lookup->ticket, verdict);
+    lookup->settled = true;
+    if (lookup->released)
+        vr_lookup_conclude(lookup, 0);
+    else
+        vr_channel_settle(lookup->resolver->channel, &lookup->ticket, VR_VERDICT_DONE);
 }
 
-/* A server was no help. When each has had its chance the lookup ends with what it has: the last answer, or the last
- * error. */
-static void pass_over(vr_lookup *lookup)
+/*
+ * A server was no help. When each has had its chance the lookup ends with what it has: an answer that says so, or the
+ * last error. Otherwise c-ares is told to try another now, unless it has gone on already, or has let go: then what is
+ * under way decides.
+ */
+static void pass_over(vr_lookup *lookup, size_t server)
 {
-    lookup->failures++;
-    settle(lookup, lookup->failures < lookup->resolver->server_count ? VR_VERDICT_NEXT : VR_VERDICT_DONE);
+    vr_resolver *resolver = lookup->resolver;
+    bool was_latest = vr_policy_pass_over(&resolver->policy, &lookup->course, server);
+
+    if (vr_policy_is_exhausted(&lookup->course) || (lookup->released && !lookup->exchanges))
+        finish(lookup);
+    else if (was_latest && !lookup->settled && !lookup->released)
+        vr_channel_settle(resolver->channel, &lookup->ticket, VR_VERDICT_NEXT);
 }
 
 void vr_exchange_failed(vr_exchange *exchange, long error)
 {
     vr_lookup *lookup = exchange->lookup;
+    size_t server = exchange->server;
 
     lookup->error = error;
+    vr_policy_down(&lookup->resolver->policy, server, vr_now());
     end_exchange(exchange);
-    /* Another exchange may still bring an answer: one cut over UDP is held while TCP is tried. */
-    if (lookup->answer && !lookup->exchanges)
-        settle(lookup, VR_VERDICT_DONE);
+    /* What was cut over UDP was held while TCP was tried. It is an answer, and better than another server's failure. */
+    if (lookup->answer && !is_failure(lookup->answer) && !lookup->exchanges)
+        finish(lookup);
     else
-        pass_over(lookup);
+        pass_over(lookup, server);
 }
 
 /* Does the question of a message stand as it was asked, but for the case of letters? */
@@ -224,38 +248,38 @@ static vr_answer *make_answer(const vr_exchange *exchange, const uint8_t *messag
     return answer;
 }
 
+/* Keeps the better answer of two: one that is cut is better than a failure, and of two alike the later one counts. */
 static void hold(vr_lookup *lookup, vr_answer *answer)
 {
+    if (lookup->answer && is_failure(answer) && !is_failure(lookup->answer)) {
+        free(answer);
+        return;
+    }
     free(lookup->answer);
     lookup->answer = answer;
 }
 
-/* A server that cannot serve: another may. The answer is kept, for there may be none better. */
-static bool is_failure(unsigned rcode)
-{
-    return rcode == VR_RCODE_SERVFAIL || rcode == VR_RCODE_NOTIMP || rcode == VR_RCODE_REFUSED;
-}
-
-/* Acts on an answer that was accepted. */
+/* Acts on an answer that was accepted, and takes it. */
 static void accept_answer(vr_exchange *exchange, vr_answer *answer)
 {
     vr_lookup *lookup = exchange->lookup;
     vr_resolver *resolver = lookup->resolver;
     size_t server = exchange->server;
-    bool plain = exchange->plain, over_udp = exchange->udp != NULL;
-    unsigned rcode = answer->message[3] & VR_FLAG_RCODE;
+    bool plain = exchange->plain, over_udp = exchange->udp != NULL, failure = is_failure(answer);
+    bool lacks_edns = (answer->message[3] & VR_FLAG_RCODE) == VR_RCODE_FORMERR && !plain && !answer->edns.present;
     bool cut = over_udp && answer->message[2] & VR_FLAG_TC >> 8;
 
+    vr_policy_answered(&resolver->policy, server);
     hold(lookup, answer);
     end_exchange(exchange);
-    if (rcode == VR_RCODE_FORMERR && !plain && !answer->edns.present)
+    if (lacks_edns)
         begin(lookup, server, over_udp ? BY_UDP : BY_TCP, true);
     else if (cut && resolver->servers[server].transport == VR_TRANSPORT_DNS)
         begin(lookup, server, BY_TCP, plain);
-    else if (is_failure(rcode))
-        pass_over(lookup);
+    else if (failure)
+        pass_over(lookup, server);
     else
-        settle(lookup, VR_VERDICT_DONE);
+        finish(lookup);
 }
 
 void vr_exchange_arrived(vr_resolver *resolver, struct vr_udp *udp, struct vr_tcp *tcp, const struct sockaddr *from,

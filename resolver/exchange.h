@@ -1,15 +1,17 @@
 /*
  * Exchanges: one message sent to one server, for a lookup that waits for the answer.
  *
- * Every protection against forged answers is here. A message leaves with a random id, from a random one of several
+ * The protections against forged answers are here. A message leaves with a random id, from a random one of several
  * sockets with random ports (RFC 5452); an answer is taken only if it comes to that socket from that server's address
  * and port, with that id, QR set, the question asked, and if the whole of it is well formed. What does not match is
- * dropped, and the wait goes on (a forged or broken message must not end it).
+ * dropped, and the wait goes on (a forged or broken message must not end it). An attacker who does not see the query
+ * has to guess its 16-bit id and which port it left from; letters' case (0x20) and cookies (RFC 7873) are not used.
  */
 #ifndef VIREO_RESOLVER_EXCHANGE_H
 #define VIREO_RESOLVER_EXCHANGE_H
 
 #include "channel.h"
+#include "policy.h"
 
 #include <vireo/resolve.h>
 #include <vireo/spawn.h>
@@ -20,6 +22,9 @@ enum { VR_QUERY_MAX = VR_HEADER_SIZE + VR_NAME_MAX + 4 + 11 };
 
 /* UDP sockets of a resolver for one address family, opened when first drawn. */
 enum { VR_UDP_SOCKETS = 8 };
+
+/* Exchanges of a resolver under way, and those of one lookup; beyond, the oldest of the lookup is given up. */
+enum { VR_EXCHANGES_MAX = 49152, VR_EXCHANGES_PER_LOOKUP = 8 };
 
 struct vr_udp;
 struct vr_tcp;
@@ -33,7 +38,7 @@ typedef struct vr_exchange {
     struct vr_exchange *tcp_next, **tcp_previous; /* of the same connection */
     uint16_t id;
     bool plain;  /* without an OPT record: the server does not understand it */
-    bool resent; /* on a new connection, after the one it was sent on had been closed idle */
+    bool resent; /* on a new connection, after the one it was sent on had ended */
 } vr_exchange;
 
 typedef struct vr_lookup {
@@ -41,10 +46,11 @@ typedef struct vr_lookup {
     struct vr_resolver *resolver;
     vr_waiter waiter;
     vr_exchange *exchanges;
+    vr_course course;  /* which servers it asks */
     vr_answer *answer; /* the best so far, and what the lookup ends with */
     long error;        /* why the latest server gave none */
-    size_t failures;   /* servers that were no help */
     bool settled;      /* the verdict is DONE */
+    bool released;     /* c-ares has let go of it: nothing more is sent, but what was may still be answered */
     bool abandoned;    /* its caller has left: to be freed when c-ares lets go of it */
     vr_time started;
     size_t question_len;
@@ -62,11 +68,13 @@ struct vr_resolver {
     vr_channel *channel;
     vr_server *servers;
     size_t server_count;
+    vr_policy policy;
     vr_time timeout;
     vr_exchange *by_id[65536];
     size_t exchanges;
     size_t lookups;
     vr_place *line, **line_end;
+    size_t called;                         /* out of the line, and not yet gone on */
     vr_waiter *closing;                    /* told when the last of these has left; NULL in ordinary times */
     struct vr_udp *udp[2][VR_UDP_SOCKETS]; /* by family: IPv4, IPv6 */
     struct vr_tcp **tcp;                   /* by server; NULL without a connection */
@@ -77,8 +85,8 @@ struct vr_resolver {
 
 /* --- exchange.c --- */
 
-/* Sends a lookup's query to a server, by the transport that the server's URL says. */
-void vr_exchange_start(vr_lookup *lookup, size_t server);
+/* Sends a lookup's query to the next server of its course, by the transport that the server's URL says. */
+void vr_exchange_start(vr_lookup *lookup);
 
 /* Frees all exchanges of a lookup; answers that still come find nothing. */
 void vr_exchange_end_all(vr_lookup *lookup);

@@ -43,10 +43,12 @@ static void call_next(vr_resolver *resolver)
     if (!place)
         return;
     leave_line(resolver, place);
+    resolver->called++;
     vr_waiter_switch(&place->waiter, NULL);
 }
 
-/* Waits until there may be a ticket. */
+/* Waits until it is called: there is a ticket then. 0, or an error; then it was not called, or another is in its place.
+ */
 static long stand_in_line(vr_resolver *resolver, vr_time timeout)
 {
     vr_place place = {.previous = resolver->line_end};
@@ -54,16 +56,21 @@ static long stand_in_line(vr_resolver *resolver, vr_time timeout)
     *resolver->line_end = &place;
     resolver->line_end = &place.next;
     long error = vr_waiter_get(&place.waiter, timeout).error;
-    if (place.previous)
+    if (place.previous) {
         leave_line(resolver, &place);
-    else if (error)
-        call_next(resolver); /* called, but it has no use for the ticket any more */
+        return error;
+    }
+    resolver->called--;
+    if (!error && resolver->closing)
+        error = -ECANCELED;
+    if (error)
+        call_next(resolver);
     return error;
 }
 
 /* --- The channel's events --- */
 
-void vr_lookup_send(void *context, vr_ticket *ticket, size_t server)
+void vr_lookup_send(void *context, vr_ticket *ticket)
 {
     vr_lookup *lookup = lookup_of(ticket);
 
@@ -72,26 +79,35 @@ void vr_lookup_send(void *context, vr_ticket *ticket, size_t server)
     if (lookup->settled)
         vr_channel_settle(lookup->resolver->channel, ticket, VR_VERDICT_DONE);
     else
-        vr_exchange_start(lookup, server);
+        vr_exchange_start(lookup);
+}
+
+void vr_lookup_conclude(vr_lookup *lookup, long error)
+{
+    vr_exchange_end_all(lookup);
+    if (lookup->answer)
+        vr_waiter_switch(&lookup->waiter, NULL);
+    else if (error == -ECANCELED)
+        vr_waiter_throw(&lookup->waiter, error);
+    else
+        /* A server's own error says more than that all were tried. */
+        vr_waiter_throw(&lookup->waiter, lookup->error ? lookup->error : error ? error : -ETIMEDOUT);
 }
 
 void vr_lookup_done(void *context, vr_ticket *ticket, long error)
 {
+    vr_resolver *resolver = context;
     vr_lookup *lookup = lookup_of(ticket);
 
-    call_next(context);
-    vr_exchange_end_all(lookup);
-    if (lookup->abandoned) {
+    call_next(resolver);
+    lookup->released = true;
+    if (lookup->abandoned)
         free_lookup(lookup);
-        return;
-    }
-    /* The server's own error says more than that all were passed over. */
-    if (!error || error == -ECONNREFUSED)
-        error = lookup->error ? lookup->error : error;
-    if (lookup->answer)
-        vr_waiter_switch(&lookup->waiter, NULL);
+    else if (!lookup->settled && lookup->exchanges && !resolver->closing)
+        /* c-ares has lost its patience (1.34 sooner than told); the caller has not, and an answer may still come. */
+        lookup->error = lookup->error ? lookup->error : error == -ECONNREFUSED ? 0 : error;
     else
-        vr_waiter_throw(&lookup->waiter, error ? error : -ETIMEDOUT);
+        vr_lookup_conclude(lookup, error);
 }
 
 /* --- The lookup --- */
@@ -155,19 +171,24 @@ static void leave(vr_resolver *resolver)
     vr_background_check(resolver);
 }
 
-/* Submits it, when necessary after waiting for a ticket. */
+/* Submits it, when necessary after waiting for a ticket: first come, first served. */
 static long submit(vr_lookup *lookup, vr_time deadline)
 {
     vr_resolver *resolver = lookup->resolver;
-    long error;
 
+    if (resolver->line || resolver->called) {
+        long error = stand_in_line(resolver, time_left(deadline));
+        if (error)
+            return error;
+    }
+    long error;
     while ((error = vr_channel_submit(resolver->channel, &lookup->ticket)) == -EAGAIN) {
         error = stand_in_line(resolver, time_left(deadline));
-        if (!error && resolver->closing)
-            error = -ECANCELED;
         if (error)
-            break;
+            return error;
     }
+    if (error)
+        call_next(resolver);
     return error;
 }
 
@@ -180,6 +201,7 @@ long vr_lookup_start(vr_resolver *resolver, const vr_question *question, unsigne
     vr_lookup *lookup = new_lookup(resolver, question, flags);
     if (!lookup)
         return -errno;
+    vr_policy_begin(&resolver->policy, &lookup->course, lookup->started);
     resolver->lookups++;
     long error = submit(lookup, deadline);
     if (error) {
@@ -203,7 +225,7 @@ long vr_lookup_finish(vr_lookup *lookup, vr_time deadline, vr_answer **out)
         lookup->answer = NULL;
         error = 0;
     }
-    if (lookup->waiter.ready)
+    if (lookup->released)
         free_lookup(lookup);
     else
         abandon(lookup);

@@ -29,13 +29,12 @@ static vr_time first_share(vr_time timeout, int tries)
     return timeout / ((1 << tries) - 1);
 }
 
-static int open_channel(vr_resolver *resolver, int retries, bool rotate)
+static int open_channel(vr_resolver *resolver, int retries)
 {
     vr_channel_options options = {
         .try_timeout = first_share(resolver->timeout, retries + 1),
         .tries = retries + 1,
         .server_count = resolver->server_count,
-        .rotate = rotate,
         .events = {.send = vr_lookup_send, .done = vr_lookup_done},
         .context = resolver,
     };
@@ -57,10 +56,11 @@ static int copy_servers(vr_resolver *resolver, const vr_server *servers, size_t 
             return -EINVAL;
     resolver->servers = calloc(count, sizeof *servers);
     resolver->tcp = calloc(count, sizeof(struct vr_tcp *));
-    if (!resolver->servers || !resolver->tcp)
+    resolver->policy.servers = calloc(count, sizeof *resolver->policy.servers);
+    if (!resolver->servers || !resolver->tcp || !resolver->policy.servers)
         return -ENOMEM;
     memcpy(resolver->servers, servers, count * sizeof *servers);
-    resolver->server_count = count;
+    resolver->server_count = resolver->policy.count = count;
     return 0;
 }
 
@@ -71,6 +71,7 @@ static void destroy(vr_resolver *resolver)
     vr_system_config_done(&resolver->system);
     free(resolver->servers);
     free(resolver->tcp);
+    free(resolver->policy.servers);
     free(resolver);
 }
 
@@ -85,6 +86,7 @@ int vr_resolver_new(vr_resolver **out, const vr_resolver_options *options)
     if (!options)
         options = &defaults;
     resolver->line_end = &resolver->line;
+    resolver->policy.rotate = options->flags & VR_RESOLVER_ROTATE;
     resolver->timeout = options->timeout > 0 ? options->timeout : default_timeout;
     int retries = options->retries < 0 ? DEFAULT_RETRIES : options->retries;
     int error = retries > RETRIES_MAX ? -EINVAL : vr_system_config_read(&resolver->system);
@@ -92,7 +94,7 @@ int vr_resolver_new(vr_resolver **out, const vr_resolver_options *options)
         error = options->servers ? copy_servers(resolver, options->servers, options->server_count)
                                  : copy_servers(resolver, resolver->system.servers, resolver->system.server_count);
     if (!error)
-        error = open_channel(resolver, retries, options->flags & VR_RESOLVER_ROTATE);
+        error = open_channel(resolver, retries);
     if (error) {
         destroy(resolver);
         return error;
@@ -114,7 +116,8 @@ void vr_resolver_free(vr_resolver *resolver)
     vr_background_check(resolver);
     /* What is thrown in must not end this early: others still use the resolver. */
     while (!vr_waiter_ready(&closing))
-        vr_waiter_get(&closing, VR_FOREVER);
+        if (vr_waiter_get(&closing, VR_FOREVER).error == -EPERM)
+            abort(); /* in a hub callback, where nothing can be waited for */
     destroy(resolver);
 }
 
@@ -174,7 +177,9 @@ vr_resolver *vr_resolver_default(void)
 
 void vr_resolver_default_free(void)
 {
-    vr_resolver_free(default_resolver);
-    default_resolver = NULL;
+    vr_resolver *resolver = default_resolver;
+
+    default_resolver = NULL; /* first: freeing waits, and others run meanwhile */
+    vr_resolver_free(resolver);
     vr_hosts_free();
 }

@@ -22,10 +22,14 @@ static const vr_time connect_timeout = VR_SECONDS(3);
 /* Octets read at a time; a longer message makes the buffer grow to its size. */
 enum { READ_SIZE = 16384, PREFIX = 2 };
 
+/* Thrown into the reader to have it look at its patience again. */
+enum { WOKEN = -EINTR };
+
 struct vr_tcp {
     vr_resolver *resolver;
     size_t server;
     int fd;
+    long error;             /* of writing; 0 */
     bool connected, closed; /* closed: on its way out, no longer in the resolver's table */
 
     vr_exchange *exchanges; /* that wait for an answer here */
@@ -52,8 +56,10 @@ static vr_result run_writer(void *argument)
         result = vr_send(tcp->fd, full, len, tcp->resolver->timeout);
     }
     /* A connection that cannot be written to is at its end: the reader cleans up. */
-    if (result < 0)
+    if (result < 0) {
+        tcp->error = result;
         vr_background_stop(tcp->reader);
+    }
     vr_background_leave(tcp->resolver, &tcp->writer);
     return vr_ok(NULL);
 }
@@ -111,10 +117,8 @@ static void take_messages(struct vr_tcp *tcp, inbox *in)
 
     while (in->len - at >= PREFIX) {
         size_t len = (size_t)in->octets[at] << 8 | in->octets[at + 1];
-
         if (in->len - at - PREFIX < len)
             break;
-
         vr_exchange_arrived(tcp->resolver, NULL, tcp, NULL, in->octets + at + PREFIX, len);
         at += PREFIX + len;
     }
@@ -129,9 +133,15 @@ static long read_answers(struct vr_tcp *tcp)
     long result = -ENOMEM;
 
     while (make_room(&in)) {
-        /* With queries under way silence for the whole time of a lookup means that the server, or the path, is gone. */
-        vr_time patience = tcp->exchanges ? tcp->resolver->timeout : idle_timeout;
+        /* Others run also while this one has always something to read. */
+        result = vr_sleep(0);
+        if (result && result != WOKEN)
+            break;
+        /* With queries under way long silence means that the server is gone: half of a lookup's time leaves the other. */
+        vr_time patience = tcp->exchanges ? tcp->resolver->timeout / 2 : idle_timeout;
         result = vr_read(tcp->fd, in.octets + in.len, in.size - in.len, patience);
+        if (result == WOKEN)
+            continue;
         if (result <= 0)
             break;
         in.len += (size_t)result;
@@ -139,6 +149,8 @@ static long read_answers(struct vr_tcp *tcp)
         result = -ENOMEM;
     }
     free(in.octets);
+    if (tcp->error)
+        return tcp->error;
     return result == -ETIMEDOUT && !tcp->exchanges ? 0 : result;
 }
 
@@ -239,10 +251,15 @@ int vr_tcp_send(vr_exchange *exchange)
         }
         *place = tcp;
     }
-    int error = queue_query(*place, exchange);
-    if (!error)
-        attach(*place, exchange);
-    return error;
+    struct vr_tcp *tcp = *place;
+    int error = queue_query(tcp, exchange);
+    if (error)
+        return error;
+    /* An idle connection's reader has all the time in the world; from now on it has not. */
+    if (tcp->connected && !tcp->exchanges && vr_running(tcp->reader) && tcp->reader != vr_current())
+        vr_kill(tcp->reader, WOKEN);
+    attach(tcp, exchange);
+    return 0;
 }
 
 void vr_tcp_stop_all(vr_resolver *resolver)
