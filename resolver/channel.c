@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <resolv.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -497,36 +498,38 @@ static bool copy_servers(vr_system_config *out, const struct ares_addr_port_node
     return true;
 }
 
-static bool copy_domains(vr_system_config *out, const struct ares_options *options)
+/* The search list is the C library's reading: c-ares tells it only where it was given by the program (1.34). */
+static bool read_domains(vr_system_config *out)
 {
-    out->ndots = options->ndots;
-    out->domains = calloc(options->ndomains > 0 ? (size_t)options->ndomains : 1, sizeof(char *));
-    if (!out->domains)
+    struct __res_state state = {.options = 0};
+    bool complete = true;
+
+    if (res_ninit(&state) < 0)
         return false;
-    for (int i = 0; i < options->ndomains; i++) {
-        if (!(out->domains[i] = strdup(options->domains[i])))
-            return false;
-        out->domain_count++;
+    out->ndots = (int)state.ndots;
+    out->domains = calloc(MAXDNSRCH, sizeof(char *));
+    complete = out->domains != NULL;
+    for (int i = 0; complete && i < MAXDNSRCH && state.dnsrch[i]; i++) {
+        complete = (out->domains[i] = strdup(state.dnsrch[i])) != NULL;
+        out->domain_count += complete;
     }
-    return true;
+    res_nclose(&state);
+    return complete;
 }
 
 int vr_system_config_read(vr_system_config *out)
 {
     ares_channel ares = NULL;
     struct ares_addr_port_node *nodes = NULL;
-    struct ares_options options = {0};
-    int mask = 0;
     bool complete = false;
 
     *out = (vr_system_config){0};
     if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
         return -ENOMEM;
     if (ares_init(&ares) == ARES_SUCCESS) {
-        complete = ares_get_servers_ports(ares, &nodes) == ARES_SUCCESS && copy_servers(out, nodes) &&
-                   ares_save_options(ares, &options, &mask) == ARES_SUCCESS && copy_domains(out, &options);
+        complete =
+            ares_get_servers_ports(ares, &nodes) == ARES_SUCCESS && copy_servers(out, nodes) && read_domains(out);
         ares_free_data(nodes);
-        ares_destroy_options(&options);
         ares_destroy(ares);
     }
     ares_library_cleanup();
