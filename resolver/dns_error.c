@@ -13,7 +13,8 @@ static const char *const rcode_texts[] = {
 
 const char *vr_dns_strerror(long error)
 {
-    long rcode = error > -VR_DNS_ERROR(4096) ? -error - VR_DNS_ERROR(0) : -1;
+    bool of_dns = error <= -VR_DNS_ERROR(0) && error > -VR_DNS_ERROR(4096);
+    long rcode = of_dns ? -error - VR_DNS_ERROR(0) : -1;
 
     if (rcode >= 0 && rcode < (long)(sizeof rcode_texts / sizeof rcode_texts[0]))
         return rcode_texts[rcode];

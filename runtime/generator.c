@@ -10,8 +10,10 @@ struct vr_generator {
     vr_function *function;
     void *argument;
     vr_greenlet *asker; /* waits in send or close for the next yield; NULL while the generator is suspended */
-    bool yielded;       /* ... which came */
 };
+
+/* Of functions that outlive their generator: nobody asks any more. Never written. */
+static vr_generator freed;
 
 static vr_result run(void *sent)
 {
@@ -40,10 +42,12 @@ vr_generator *vr_generator_new(vr_function *function, void *argument)
 static vr_result ask(vr_generator *generator, vr_result transfer)
 {
     vr_greenlet *greenlet = generator->greenlet;
+    vr_greenlet *asker = vr_current();
+    int error = vr_set_parent(greenlet, asker);
 
-    generator->asker = vr_current();
-    generator->yielded = false;
-    vr_set_parent(greenlet, generator->asker);
+    if (error)
+        return vr_fail(error);
+    generator->asker = asker;
     vr_result result = vr_greenlet_resume(greenlet, transfer);
     generator->asker = NULL;
     /* Between two questions it keeps nobody alive, and should it end then, nobody is switched to for it. */
@@ -87,7 +91,8 @@ int vr_generator_close(vr_generator *generator)
         return 0;
     }
     vr_result result = ask(generator, vr_fail(-ECANCELED));
-    return vr_dead(greenlet) ? (int)result.error : -EBUSY;
+    /* A yield brings no error: one that comes from a generator that lives is the refusal, or was thrown in here. */
+    return vr_dead(greenlet) || result.error ? (int)result.error : -EBUSY;
 }
 
 void vr_generator_free(vr_generator *generator)
@@ -97,6 +102,8 @@ void vr_generator_free(vr_generator *generator)
     if (generator->asker)
         vr_misuse("a generator is freed while it runs", generator->greenlet);
     vr_generator_close(generator);
+    /* Greenlets that it has made may hold it still. */
+    generator->greenlet->generator = &freed;
     vr_unref(generator->greenlet);
     free(generator);
 }
@@ -110,6 +117,5 @@ vr_result vr_yield(void *value)
         return vr_fail(-EPERM);
     if (!generator->asker)
         return vr_fail(-ECANCELED);
-    generator->yielded = true;
     return vr_greenlet_resume(generator->asker, vr_ok(value));
 }

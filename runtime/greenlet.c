@@ -77,44 +77,54 @@ vr_greenlet *vr_ref(vr_greenlet *greenlet)
     return greenlet;
 }
 
-static void destroy(vr_greenlet *greenlet)
+/* Returns the parent, with the reference that the greenlet had on it. */
+static vr_greenlet *destroy(vr_greenlet *greenlet)
 {
     vr_hub *hub = greenlet->hub;
     vr_greenlet *parent = greenlet->parent;
 
     vr_fiber_done(&greenlet->fiber);
     vr_stack_give(&hub->stacks, greenlet);
-    vr_unref(parent);
+    return parent;
 }
 
-/* Makes a suspended greenlet that nobody can switch to any more end, on the current greenlet's time. */
-static void reap(vr_greenlet *greenlet)
+/*
+ * Makes a suspended greenlet that nobody can switch to any more end, on the current greenlet's time. Returns the parent
+ * that it had, with its reference; NULL when it has kept it.
+ */
+static vr_greenlet *reap(vr_greenlet *greenlet)
 {
     vr_hub *hub = greenlet->hub;
+    vr_greenlet *parent = greenlet->parent;
 
+    greenlet->refs = 1;
     if (greenlet == hub->current) {
         /* It let go of itself: like a started one, it is freed when it ends. */
         greenlet->started = true;
-        greenlet->refs = 1;
-        return;
+        return NULL;
     }
-    greenlet->refs = 1;
-    vr_unref(greenlet->parent);
     greenlet->parent = vr_ref(hub->current);
     vr_greenlet_resume(greenlet, vr_fail(-ECANCELED));
     if (greenlet->state != VR_STATE_DEAD)
         vr_misuse("a greenlet went on when its last reference was gone and it was told to end", greenlet);
     vr_unref(greenlet);
+    return parent;
 }
 
+/* A loop up the parents, not a recursion: there may be more of them than a stack is deep. */
 void vr_unref(vr_greenlet *greenlet)
 {
-    if (!greenlet || --greenlet->refs)
-        return;
-    if (greenlet->state == VR_STATE_RUNNING)
-        reap(greenlet);
-    else
-        destroy(greenlet);
+    while (greenlet && --greenlet->refs == 0) {
+        if (greenlet->state == VR_STATE_RUNNING) {
+            greenlet = reap(greenlet);
+        } else if (greenlet->links && greenlet->state == VR_STATE_NEW) {
+            /* The links are a promise; the call that keeps it holds a reference. */
+            vr_greenlet_bury(greenlet, -ECANCELED);
+            return;
+        } else {
+            greenlet = destroy(greenlet);
+        }
+    }
 }
 
 /* --- Who is who --- */
@@ -203,19 +213,35 @@ void vr_greenlet_bury(vr_greenlet *greenlet, long error)
 
 /* --- Switching --- */
 
-/* Who goes on when `target` is switched to: the dead stand for their parents, and an error kills those that never ran.
+/*
+ * Who goes on when `target` is switched to: the dead stand for their parents, and an error kills those that never ran.
+ * A corpse may be freed as soon as it is buried, and may have had the only reference to its parent: the hub holds the
+ * first parent, and with it those above, until the switch is over.
  */
 static vr_greenlet *heir(vr_greenlet *target, vr_result *transfer)
 {
-    for (;;) {
+    vr_hub *hub = target->hub;
+
+    while (target->state == VR_STATE_DEAD || (target->state == VR_STATE_NEW && transfer->error)) {
         vr_greenlet *parent = target->parent;
-        if (target->state == VR_STATE_NEW && transfer->error)
+        if (!hub->held)
+            hub->held = vr_ref(parent);
+        if (target->state == VR_STATE_NEW)
             vr_greenlet_bury(target, transfer->error);
-        else if (target->state != VR_STATE_DEAD)
-            return target;
         if (transfer->error == -ECANCELED)
             *transfer = vr_ok(NULL);
         target = parent;
+    }
+    return target;
+}
+
+static void release_held(vr_hub *hub)
+{
+    vr_greenlet *held = hub->held;
+
+    if (held) {
+        hub->held = NULL;
+        vr_unref(held);
     }
 }
 
@@ -227,6 +253,7 @@ static void arrive(vr_greenlet *self)
     vr_fiber_enter(&self->fiber, &left->fiber);
     if (left->state == VR_STATE_DEAD && left->started)
         vr_unref(left);
+    release_held(self->hub);
 }
 
 static void depart(vr_greenlet *self, vr_greenlet *target, vr_result transfer)
@@ -247,8 +274,10 @@ vr_result vr_greenlet_resume(vr_greenlet *target, vr_result transfer)
     vr_greenlet *self = target->hub->current;
 
     target = heir(target, &transfer);
-    if (target == self)
+    if (target == self) {
+        release_held(self->hub);
         return transfer;
+    }
     depart(self, target, transfer);
     arrive(self);
     return self->transfer;
@@ -259,8 +288,8 @@ static void begin(void *argument)
 {
     vr_greenlet *self = argument;
 
+    self->state = VR_STATE_RUNNING; /* before arrive, which may let go of the last reference to it */
     arrive(self);
-    self->state = VR_STATE_RUNNING;
     vr_timer_stop(&self->start_timer); /* a switch came before it */
     conclude(self, self->function(self->transfer.value));
 

@@ -14,6 +14,7 @@ typedef struct vr_hub {
     vr_greenlet *loop_greenlet; /* runs the loop; parent of all that are started */
     vr_greenlet *current;       /* the one that runs */
     vr_greenlet *leaving;       /* the one that switched last, for the next to finish with */
+    vr_greenlet *held;          /* by a reference until that switch is over; mostly NULL */
     vr_callback *first, **last; /* the queue; *last is the NULL where the next goes */
     vr_timers timers;
     vr_poller poller;

@@ -159,20 +159,33 @@ static int begin(vr_iwait *iwait, vr_greenlet *const greenlets[], size_t count, 
     return error;
 }
 
+/*
+ * Waits until some have ended, or the wait fails. What is thrown in the very turn in which some end stays an error, for
+ * when these have been given; time that runs out in that turn is no error, as it is looked at again before the next
+ * wait.
+ */
+static void await(vr_iwait *iwait)
+{
+    vr_time left = vr_remaining(iwait->deadline);
+
+    vr_waiter_clear(&iwait->waiter);
+    iwait->error = left ? vr_waiter_get(&iwait->waiter, left).error : -ETIMEDOUT;
+    if (iwait->error == -ETIMEDOUT) {
+        int error = gather(iwait);
+        if (error || iwait->first)
+            iwait->error = error;
+    }
+}
+
 static struct vr_iwait_entry *next_ended(vr_iwait *iwait)
 {
     if (!iwait->left)
         return NULL;
-    while (!iwait->first) {
-        vr_waiter_clear(&iwait->waiter);
-        vr_time left = vr_remaining(iwait->deadline);
-        iwait->error = left ? vr_waiter_get(&iwait->waiter, left).error : -ETIMEDOUT;
-        if (iwait->error == -ETIMEDOUT)
-            gather(iwait);
-        if (iwait->error && !iwait->first) {
-            iwait->left = 0;
-            return NULL;
-        }
+    while (!iwait->first && !iwait->error)
+        await(iwait);
+    if (!iwait->first) {
+        iwait->left = 0;
+        return NULL;
     }
     struct vr_iwait_entry *entry = iwait->first;
     iwait->first = entry->next;
@@ -227,7 +240,8 @@ int vr_wait(vr_greenlet *const greenlets[], size_t count, const vr_wait_options 
         if (options->flags & VR_RAISE_ERROR && (error = vr_error(entry->greenlet)))
             break;
     }
-    if (!error && iwait.error != -ETIMEDOUT)
+    /* What was thrown goes before a greenlet's error: nobody else will ever tell of it. */
+    if (iwait.error && iwait.error != -ETIMEDOUT)
         error = iwait.error;
     vr_iwait_done(&iwait);
     return error ? (int)error : dead;

@@ -36,16 +36,32 @@
 #    include <sanitizer/tsan_interface.h>
 #endif
 #if VR_VALGRIND
-#    include <valgrind/valgrind.h>
+#    include <valgrind/memcheck.h>
 #endif
 
-static inline void vr_asan_unpoison(void *start, size_t size)
+/* From now on nobody may touch this memory, which is ours: a use of it is reported as one of freed memory is. */
+static inline void vr_memory_close(void *start, size_t size)
 {
-#if VR_ASAN
-    __asan_unpoison_memory_region(start, size);
-#else
     (void)start;
     (void)size;
+#if VR_ASAN
+    __asan_poison_memory_region(start, size);
+#endif
+#if VR_VALGRIND
+    VALGRIND_MAKE_MEM_NOACCESS(start, size);
+#endif
+}
+
+/* Opens it again, red zones that were left in it included. What it holds counts as not initialised. */
+static inline void vr_memory_open(void *start, size_t size)
+{
+    (void)start;
+    (void)size;
+#if VR_ASAN
+    __asan_unpoison_memory_region(start, size);
+#endif
+#if VR_VALGRIND
+    VALGRIND_MAKE_MEM_UNDEFINED(start, size);
 #endif
 }
 

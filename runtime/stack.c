@@ -104,11 +104,13 @@ static bool guard(char *slot)
 
 void *vr_stack_take(vr_stack_arena *arena, size_t record_size, void **stack, size_t *size)
 {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
     char *slot;
 
     if (arena->free) {
         slot = slot_of(arena->free);
         arena->free = arena->free->next;
+        vr_memory_open(slot + page, SLOT_SIZE - page);
     } else {
         if (arena->fresh == arena->fresh_end && !add_chunk(arena))
             return NULL;
@@ -122,7 +124,7 @@ void *vr_stack_take(vr_stack_arena *arena, size_t record_size, void **stack, siz
     arena->in_use++;
 
     char *record = slot + SLOT_SIZE - (record_size + 63) / 64 * 64;
-    *stack = slot + sysconf(_SC_PAGESIZE);
+    *stack = slot + page;
     *size = (size_t)(record - (char *)*stack);
     return record;
 }
@@ -131,10 +133,9 @@ void vr_stack_give(vr_stack_arena *arena, void *record)
 {
     char *slot = slot_of(record);
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-    /* Frames that were left without returning keep their red zones. */
-    vr_asan_unpoison(slot + page, SLOT_SIZE - page);
     struct vr_stack_slot *link = link_of(slot);
+
+    vr_memory_close(slot + page, (size_t)((char *)link - slot) - page);
     link->next = arena->free;
     arena->free = link;
     arena->in_use--;
@@ -145,6 +146,8 @@ void vr_stack_arena_done(vr_stack_arena *arena)
     while (arena->chunks) {
         struct vr_stack_chunk *chunk = arena->chunks;
         arena->chunks = chunk->next;
+        /* The addresses may come back in a mapping of somebody else's. */
+        vr_memory_open(chunk->slots, (size_t)SLOT_SIZE * CHUNK_SLOTS);
         munmap(chunk->slots, (size_t)SLOT_SIZE * CHUNK_SLOTS);
         free(chunk);
     }

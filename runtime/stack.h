@@ -25,7 +25,7 @@ typedef struct vr_stack_arena {
  */
 void *vr_stack_take(vr_stack_arena *arena, size_t record_size, void **stack, size_t *size);
 
-/* Gives a slot back by the record that vr_stack_take returned. */
+/* Gives a slot back by the record that vr_stack_take returned. Sanitizers and valgrind report who touches it after. */
 void vr_stack_give(vr_stack_arena *arena, void *record);
 
 /* Unmaps everything; no slot may be in use. */

@@ -439,6 +439,129 @@ static void suspended_generator_does_not_keep_its_last_asker_alive(void **state)
     vr_generator_free(generator);
 }
 
+/* Yields a greenlet that it has made, and what else can be had until that fails. */
+static vr_result yields_a_child(void *function)
+{
+    vr_greenlet *child = vr_greenlet_new(*(vr_function **)function);
+    vr_result back = vr_yield(child);
+
+    while (!back.error)
+        back = vr_yield(number(1));
+    trace("closed");
+    trace("%d", vr_yield(number(1)).error == -ECANCELED);
+    return vr_ok(NULL);
+}
+
+/* In the child: back to main, so that the parent does not go on. */
+static vr_greenlet *main_greenlet;
+
+static vr_result back_to_main(long error)
+{
+    return vr_switch(main_greenlet, number(error));
+}
+
+static vr_result child_asks(void *generator)
+{
+    bool done = true;
+    vr_result result = vr_generator_next(generator, &done);
+
+    trace("done %d", done);
+    return back_to_main(result.error);
+}
+
+static vr_result child_closes(void *generator)
+{
+    return back_to_main(vr_generator_close(generator));
+}
+
+static vr_result child_frees(void *generator)
+{
+    vr_generator_free(generator);
+    return back_to_main(0);
+}
+
+static vr_generator *generator_with_child(vr_function **function, vr_greenlet **child)
+{
+    vr_generator *generator = vr_generator_new(yields_a_child, function);
+    bool done;
+
+    main_greenlet = vr_current();
+    *child = vr_generator_next(generator, &done).value;
+    return generator;
+}
+
+static void asker_that_descends_from_the_generator_is_refused(void **state)
+{
+    vr_function *function = child_asks;
+    vr_greenlet *child;
+    vr_generator *generator = generator_with_child(&function, &child);
+    bool done;
+
+    assert_result_value(vr_switch(child, generator), number(-EINVAL));
+    assert_trace("done 0");
+    assert_result_value(vr_generator_next(generator, &done), number(1));
+    vr_unref(child);
+    vr_generator_free(generator);
+    assert_trace("closed 1");
+}
+
+static void close_by_a_descendant_is_refused(void **state)
+{
+    vr_function *function = child_closes;
+    vr_greenlet *child;
+    vr_generator *generator = generator_with_child(&function, &child);
+    bool done;
+
+    assert_result_value(vr_switch(child, generator), number(-EINVAL));
+    assert_trace("");
+    assert_result_value(vr_generator_next(generator, &done), number(1));
+    vr_unref(child);
+    vr_generator_free(generator);
+    assert_trace("closed 1");
+}
+
+static void generator_that_a_descendant_frees_ends_with_its_descendants(void **state)
+{
+    vr_function *function = child_frees;
+    vr_greenlet *child;
+    vr_generator *generator = generator_with_child(&function, &child);
+
+    assert_result_value(vr_switch(child, generator), number(0));
+    assert_trace("");
+    vr_unref(child);
+    assert_trace("closed 1");
+}
+
+static vr_result sleeps_on_close(void *argument)
+{
+    vr_result back = vr_yield(NULL);
+
+    vr_sleep(VR_SECONDS(1));
+    return back;
+}
+
+static vr_result closes_shared(void *generator)
+{
+    return vr_fail(vr_generator_close(generator));
+}
+
+static void kill_that_ends_a_wait_for_the_close_is_what_close_returns(void **state)
+{
+    vr_generator *generator = vr_generator_new(sleeps_on_close, NULL);
+    bool done;
+
+    vr_generator_next(generator, &done);
+    vr_greenlet *closer = vr_spawn(closes_shared, generator);
+    vr_sleep(VR_MILLISECONDS(1));
+    vr_kill(closer, -EIO);
+    assert_int_equal(vr_join(closer, VR_FOREVER), 0);
+    assert_int_equal(vr_error(closer), -EIO);
+    assert_int_equal(vr_hub_join(VR_FOREVER), 0);
+    assert_int_equal(vr_generator_close(generator), 0);
+    vr_unref(closer);
+    vr_generator_free(generator);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +586,10 @@ int main(void)
         virtual_test(generator_that_waits_for_the_hub_is_busy),
         virtual_test(yield_to_an_asker_that_is_gone_is_cancelled),
         real_test(suspended_generator_does_not_keep_its_last_asker_alive),
+        real_test(asker_that_descends_from_the_generator_is_refused),
+        real_test(close_by_a_descendant_is_refused),
+        real_test(generator_that_a_descendant_frees_ends_with_its_descendants),
+        virtual_test(kill_that_ends_a_wait_for_the_close_is_what_close_returns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

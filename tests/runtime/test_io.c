@@ -159,6 +159,25 @@ static void send_sends_more_than_the_socket_holds_to_a_slow_reader(void **state)
     transfer_to_a_slow_reader((transfer){vr_send, 4 << 20});
 }
 
+static vr_result traces_turn(void *argument)
+{
+    trace("turn");
+    return vr_ok(NULL);
+}
+
+static void calls_that_are_served_at_once_do_not_give_way(void **state)
+{
+    vr_greenlet *other = vr_spawn(traces_turn, NULL);
+    char octet;
+
+    assert_int_equal(vr_send(ends[1], "x", 1, VR_FOREVER), 1);
+    assert_int_equal(vr_read(ends[0], &octet, 1, VR_FOREVER), 1);
+    assert_trace("");
+    assert_int_equal(vr_wait_writable(ends[0], VR_FOREVER), 0);
+    assert_trace("turn");
+    vr_unref(other);
+}
+
 static void write_of_nothing_is_done_at_once(void **state)
 {
     fill();
@@ -512,6 +531,7 @@ int main(void)
         stream_test(pipes_are_read_and_written),
         stream_test(write_sends_more_than_the_socket_holds_to_a_slow_reader),
         stream_test(send_sends_more_than_the_socket_holds_to_a_slow_reader),
+        stream_test(calls_that_are_served_at_once_do_not_give_way),
         stream_test(write_of_nothing_is_done_at_once),
         stream_test(send_to_a_peer_that_is_gone_is_broken_and_no_signal),
         stream_test(one_reader_and_one_writer_share_a_descriptor),

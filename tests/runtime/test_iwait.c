@@ -272,6 +272,53 @@ static void what_is_thrown_into_the_wait_ends_it(void **state)
     free_jobs(2);
 }
 
+static vr_result kills_after_10_ms(void *victim)
+{
+    vr_sleep(VR_MILLISECONDS(10));
+    vr_kill(victim, -EIO);
+    return vr_ok(NULL);
+}
+
+/* A waiter for the first `count` jobs, of which the first ends, at 10 ms, in the turn in which the waiter is killed. */
+static void kill_waiter_as_the_first_ends(size_t count)
+{
+    spawn_sleepers((intptr_t[]){10, 100}, count);
+    vr_greenlet *waiter = vr_spawn(iterates, number((intptr_t)count));
+    vr_greenlet *killer = vr_spawn(kills_after_10_ms, waiter);
+
+    assert_int_equal(vr_join(waiter, VR_FOREVER), 0);
+    assert_int_equal(vr_now(), VR_MILLISECONDS(10));
+    assert_trace("next ended");
+    assert_int_equal(vr_error(waiter), -EIO);
+    vr_unref(waiter);
+    vr_unref(killer);
+    free_jobs(count);
+}
+
+static void what_ended_in_the_turn_of_a_throw_is_given_before_the_error(void **state)
+{
+    kill_waiter_as_the_first_ends(2);
+}
+
+static void throw_in_the_turn_of_the_last_end_is_told_of(void **state)
+{
+    kill_waiter_as_the_first_ends(1);
+}
+
+static void all_that_were_wanted_are_no_timeout_even_in_the_turn_in_which_time_runs_out(void **state)
+{
+    vr_iwait iwait;
+
+    jobs[0] = vr_spawn(echoes, NULL);
+    begin(&iwait, 1, (vr_wait_options){.timeout = 0});
+    vr_sleep(0); /* it ends, but its links have not fired yet */
+    assert_ptr_equal(vr_iwait_next(&iwait), jobs[0]);
+    assert_null(vr_iwait_next(&iwait));
+    assert_int_equal(vr_iwait_error(&iwait), 0);
+    vr_iwait_done(&iwait);
+    free_jobs(1);
+}
+
 static void main_is_told_when_nothing_can_end_any_more(void **state)
 {
     vr_iwait iwait;
@@ -346,6 +393,9 @@ int main(void)
         virtual_test(iwait_gives_failures_and_exits_too),
         virtual_test(early_end_unlinks_what_is_left),
         virtual_test(what_is_thrown_into_the_wait_ends_it),
+        virtual_test(what_ended_in_the_turn_of_a_throw_is_given_before_the_error),
+        virtual_test(throw_in_the_turn_of_the_last_end_is_told_of),
+        virtual_test(all_that_were_wanted_are_no_timeout_even_in_the_turn_in_which_time_runs_out),
         virtual_test(main_is_told_when_nothing_can_end_any_more),
         virtual_test(waiting_in_the_hub_is_refused),
         virtual_test(ten_thousand_come_in_order),

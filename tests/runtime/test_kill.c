@@ -339,6 +339,44 @@ static void every_wait_for_greenlets_returns_what_is_thrown(void **state)
     vr_unref(stubborn);
 }
 
+/* Ends in the turn of kills_after_10_ms, just before it. */
+static vr_result fails_after_10_ms(void *error)
+{
+    vr_sleep(VR_MILLISECONDS(10));
+    return vr_fail(number_of(error));
+}
+
+static vr_result kills_after_10_ms(void *victim)
+{
+    vr_sleep(VR_MILLISECONDS(10));
+    vr_kill(victim, -EIO);
+    return vr_ok(NULL);
+}
+
+static vr_result waits_for_success(void *greenlet)
+{
+    vr_greenlet *one[] = {greenlet};
+
+    return vr_fail(vr_wait(one, 1, &(vr_wait_options){.timeout = VR_FOREVER, .flags = VR_RAISE_ERROR}));
+}
+
+static void kill_in_the_turn_in_which_the_wait_is_over_is_not_lost(void **state)
+{
+    vr_function *const waiters[] = {joins, joinalls, waits, waits_for_success};
+
+    for (size_t i = 0; i < sizeof waiters / sizeof *waiters; i++) {
+        vr_greenlet *failing = vr_spawn(fails_after_10_ms, number(-ENOENT));
+        vr_greenlet *waiter = vr_spawn(waiters[i], failing);
+        vr_greenlet *killer = vr_spawn(kills_after_10_ms, waiter);
+        assert_int_equal(vr_join(waiter, VR_FOREVER), 0);
+        assert_int_equal(vr_error(waiter), -EIO);
+        vr_unref(failing);
+        vr_unref(waiter);
+        vr_unref(killer);
+        assert_int_equal(vr_hub_join(VR_FOREVER), 0);
+    }
+}
+
 static void killall_ends_victims_of_every_state(void **state)
 {
     vr_greenlet *sleeping = parked(sleeps_until_killed);
@@ -460,6 +498,7 @@ int main(void)
         virtual_test(greenlet_that_kills_itself_dies_in_its_next_wait),
         virtual_test(killed_joiner_leaves_the_joined_one_alone),
         virtual_test(every_wait_for_greenlets_returns_what_is_thrown),
+        virtual_test(kill_in_the_turn_in_which_the_wait_is_over_is_not_lost),
         virtual_test(killall_ends_victims_of_every_state),
         virtual_test(killall_of_none_is_done),
         virtual_test(killall_waits_no_longer_than_its_timeout),

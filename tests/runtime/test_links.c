@@ -301,6 +301,53 @@ static void link_outlives_the_references_to_its_greenlet(void **state)
     assert_ptr_equal(seen.value, number(1));
 }
 
+static void link_to_one_that_never_ran_fires_when_its_last_reference_goes(void **state)
+{
+    vr_greenlet *greenlet = vr_greenlet_new(echoes);
+    observation seen = {.link = {.notify = observes, .context = &seen}};
+
+    vr_rawlink(greenlet, &seen.link);
+    vr_unref(greenlet);
+    assert_null(seen.greenlet);
+    vr_hub_join(VR_FOREVER);
+    assert_ptr_equal(seen.greenlet, greenlet);
+    assert_true(seen.dead);
+    assert_null(seen.value);
+}
+
+static void link_to_one_that_never_ran_can_be_taken_off_when_its_last_reference_is_gone(void **state)
+{
+    vr_greenlet *greenlet = vr_greenlet_new(echoes);
+    vr_link a = link_with("a"), b = link_with("b");
+
+    vr_rawlink(greenlet, &a);
+    vr_rawlink(greenlet, &b);
+    vr_unref(greenlet);
+    vr_greenlet *other = vr_spawn(echoes, NULL); /* where the first has been, were it freed */
+    vr_unlink(greenlet, &b);
+    vr_unlink(greenlet, &a);
+    assert_ptr_not_equal(other, greenlet);
+    finish(other);
+    assert_trace("");
+}
+
+static vr_result joins(void *greenlet)
+{
+    return vr_fail(vr_join(greenlet, VR_FOREVER));
+}
+
+static void join_of_one_that_never_ran_ends_when_its_last_reference_goes(void **state)
+{
+    vr_greenlet *greenlet = vr_greenlet_new(echoes);
+    vr_greenlet *joiner = vr_spawn(joins, greenlet);
+
+    vr_sleep(0);
+    vr_unref(greenlet);
+    assert_int_equal(vr_join(joiner, VR_FOREVER), 0);
+    assert_int_equal(vr_error(joiner), 0);
+    vr_unref(joiner);
+}
+
 static vr_greenlet *dead_one;
 
 static void unrefs_dead_one(vr_greenlet *greenlet, void *context)
@@ -339,6 +386,9 @@ int main(void)
         virtual_test(link_may_be_freed_when_it_fires),
         virtual_test(links_fire_for_every_kind_of_end),
         virtual_test(link_outlives_the_references_to_its_greenlet),
+        virtual_test(link_to_one_that_never_ran_fires_when_its_last_reference_goes),
+        virtual_test(link_to_one_that_never_ran_can_be_taken_off_when_its_last_reference_is_gone),
+        virtual_test(join_of_one_that_never_ran_ends_when_its_last_reference_goes),
         virtual_test(link_may_give_the_last_reference_back),
     };
 

@@ -71,6 +71,33 @@ static void no_hub_is_made(void)
     expect(errno == ENOMEM);
 }
 
+static void take_all_memory(void)
+{
+    setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, 1 << 20});
+    for (size_t size = 4096; size >= 16; size /= 2)
+        while (malloc(size)) {
+        }
+}
+
+static void timers_fail(void)
+{
+    vr_greenlet *later = vr_greenlet_new(echoes), *forever = vr_spawn(sleeps_forever, NULL);
+    vr_waiter waiter = VR_WAITER;
+
+    vr_sleep(0);
+    take_all_memory();
+    expect(vr_sleep(VR_SECONDS(1)) == -ENOMEM);
+    expect(vr_waiter_get(&waiter, VR_SECONDS(2)).error == -ENOMEM);
+    expect(vr_join(forever, VR_SECONDS(3)) == -ENOMEM);
+    expect(vr_hub_join(VR_SECONDS(4)) == -ENOMEM);
+    vr_start_later(later, VR_SECONDS(5), NULL);
+    expect(vr_dead(later) && vr_error(later) == -ENOMEM);
+    /* Waits without a timer go on as ever. */
+    expect(vr_sleep(0) == 0);
+    vr_kill(forever, -ECANCELED);
+    expect(vr_join(forever, VR_FOREVER) == 0);
+}
+
 static void expect_in_child(void (*body)(void))
 {
     /* The tools' own allocations would fail, too. */
@@ -99,6 +126,11 @@ static void hub_that_finds_no_memory_leaves_nothing_behind(void **state)
     expect_in_child(no_hub_is_made);
 }
 
+static void timer_without_memory_is_an_error_of_the_call_that_needs_it(void **state)
+{
+    expect_in_child(timers_fail);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +138,7 @@ int main(void)
         cmocka_unit_test(joinall_takes_null_for_a_greenlet_that_failed_for_memory),
         cmocka_unit_test(memory_that_comes_back_makes_greenlets_again),
         cmocka_unit_test(hub_that_finds_no_memory_leaves_nothing_behind),
+        cmocka_unit_test(timer_without_memory_is_an_error_of_the_call_that_needs_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

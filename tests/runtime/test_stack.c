@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "sanitize.h"
 #include "stack.h"
 
 /* What a slot of the arena has to offer, by asking for one. */
@@ -65,6 +66,39 @@ static void slot_given_back_last_is_taken_first(void **state)
     assert_ptr_equal(vr_stack_take(&arena, 64, &stack, &size), a);
     vr_stack_give(&arena, a);
     vr_stack_give(&arena, b);
+    vr_stack_arena_done(&arena);
+}
+
+/* Would AddressSanitizer or valgrind let a program touch this octet? */
+static bool is_open(const char *octet)
+{
+#if VR_ASAN
+    return !__asan_address_is_poisoned(octet);
+#elif VR_VALGRIND
+    unsigned char bits;
+    return VALGRIND_GET_VBITS(octet, &bits, 1) != 3;
+#else
+    return octet;
+#endif
+}
+
+static void slot_that_was_given_back_is_out_of_bounds_until_it_is_taken_again(void **state)
+{
+    vr_stack_arena arena = {0};
+    void *stack;
+    size_t size;
+    char *record = vr_stack_take(&arena, 512, &stack, &size);
+    char *bottom = stack;
+
+    if (!VR_ASAN && !(VR_VALGRIND && RUNNING_ON_VALGRIND))
+        skip();
+    for (int i = 0; i < 2; i++) {
+        assert_true(is_open(bottom) && is_open(record - 1) && is_open(record) && is_open(record + 511));
+        vr_stack_give(&arena, record);
+        assert_false(is_open(bottom) || is_open(record - 1) || is_open(record) || is_open(record + 480));
+        assert_ptr_equal(vr_stack_take(&arena, 512, &stack, &size), record);
+    }
+    vr_stack_give(&arena, record);
     vr_stack_arena_done(&arena);
 }
 
@@ -221,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_do_not_overlap_and_are_aligned),
         cmocka_unit_test(slot_given_back_last_is_taken_first),
+        cmocka_unit_test(slot_that_was_given_back_is_out_of_bounds_until_it_is_taken_again),
         virtual_test(stack_can_be_used_almost_to_its_end),
         real_test(guard_page_catches_an_overflow),
         virtual_test(stacks_are_aligned_for_vectors),

@@ -367,6 +367,55 @@ static void greenlet_that_never_ran_is_freed_without_running(void **state)
     assert_trace("");
 }
 
+/* More than there are frames on a greenlet's stack. */
+enum { GENERATIONS = 3000 };
+
+/* The youngest of GENERATIONS greenlets, each the only one that holds its parent; with `suspended`, in a switch. */
+static vr_greenlet *youngest(vr_function *function, bool suspended)
+{
+    vr_greenlet *child = vr_greenlet_new(function), *at = child;
+
+    for (int i = 1; at && i < GENERATIONS; i++) {
+        vr_greenlet *parent = vr_greenlet_new(function);
+        if (suspended)
+            vr_switch(parent, NULL);
+        vr_set_parent(at, parent);
+        vr_unref(parent);
+        at = parent;
+    }
+    if (suspended)
+        vr_switch(child, vr_current());
+    return child;
+}
+
+static int generations_ended;
+
+/* Waits in the greenlet that made it, which need not be its parent any more. */
+static vr_result counts_its_end(void *maker)
+{
+    vr_switch(maker ? maker : vr_parent(vr_current()), NULL);
+    generations_ended++;
+    return vr_ok(NULL);
+}
+
+static vr_result frees_generations(void *argument)
+{
+    vr_unref(youngest(traces_argument, false));
+    vr_unref(youngest(counts_its_end, true));
+    return vr_ok(NULL);
+}
+
+static void any_number_of_parents_is_freed_with_the_last_of_their_children(void **state)
+{
+    vr_greenlet *greenlet = vr_greenlet_new(frees_generations);
+
+    generations_ended = 0;
+    assert_result_value(vr_switch(greenlet, NULL), NULL);
+    assert_trace("");
+    assert_int_equal(generations_ended, GENERATIONS);
+    vr_unref(greenlet);
+}
+
 static vr_result refuses_to_end(void *argument)
 {
     while (vr_current())
@@ -499,6 +548,7 @@ int main(void)
         real_test(last_reference_of_a_suspended_greenlet_takes_the_exit_with_it),
         real_test(greenlet_that_is_unreferenced_ends_in_the_one_that_did_it),
         real_test(greenlet_that_never_ran_is_freed_without_running),
+        real_test(any_number_of_parents_is_freed_with_the_last_of_their_children),
         real_test(unreferenced_greenlet_that_switches_away_aborts),
         real_test(switch_from_another_thread_aborts),
         real_test(thousand_greenlets_are_each_others_parents),

@@ -1,8 +1,9 @@
-/* Loopback TCP: accept, connect, and servers of many connections. */
+/* Connections, mostly of loopback TCP: accept, connect, and servers of many connections. */
 #include "io_support.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 static int listener;
 static struct sockaddr_in address;
@@ -107,6 +108,23 @@ static void connect_gives_up_after_its_timeout(void **state)
         vr_close(clients[--count]);
 }
 
+static void connect_to_a_unix_listener_whose_backlog_is_full_fails_at_once(void **state)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof local.sun_family;
+    int unix_listener = vr_socket(AF_UNIX, SOCK_STREAM, 0);
+
+    ends[0] = vr_socket(AF_UNIX, SOCK_STREAM, 0);
+    ends[1] = vr_socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(unix_listener, (struct sockaddr *)&local, len), 0); /* the system chooses a name */
+    assert_int_equal(listen(unix_listener, 0), 0);
+    len = sizeof local;
+    assert_int_equal(getsockname(unix_listener, (struct sockaddr *)&local, &len), 0);
+    assert_int_equal(vr_connect(ends[0], (struct sockaddr *)&local, len, VR_FOREVER), 0);
+    assert_int_equal(vr_connect(ends[1], (struct sockaddr *)&local, len, VR_FOREVER), -EAGAIN);
+    vr_close(unix_listener);
+}
+
 static void socket_reports_what_the_system_says(void **state)
 {
     assert_int_equal(vr_socket(-1, SOCK_STREAM, 0), -EAFNOSUPPORT);
@@ -183,6 +201,7 @@ int main(void)
         tcp_test(close_of_a_listener_wakes_the_acceptor),
         tcp_test(connect_to_a_port_without_listener_is_refused),
         tcp_test(connect_gives_up_after_its_timeout),
+        tcp_test(connect_to_a_unix_listener_whose_backlog_is_full_fails_at_once),
         tcp_test(socket_reports_what_the_system_says),
         tcp_test(many_connections_are_served_at_once),
     };

@@ -206,6 +206,71 @@ static void throw_into_the_parent_leaves_the_thrower_suspended(void **state)
     vr_unref(greenlet);
 }
 
+/* Makes a greenlet, which would take the place of the current one if that had been freed. */
+static vr_result makes_another(void *argument)
+{
+    vr_greenlet *other = vr_greenlet_new(never_runs);
+
+    trace("%s", other == vr_current() ? "in its own place" : "runs");
+    vr_unref(other);
+    return vr_ok(number(7));
+}
+
+/* A started greenlet that nobody but the hub holds, and a parent that nobody but it holds. */
+static vr_greenlet *started_with_a_parent_of_its_own(vr_function *function, vr_function *parent_function)
+{
+    vr_greenlet *greenlet = vr_spawn(function, NULL), *parent = vr_greenlet_new(parent_function);
+
+    assert_int_equal(vr_set_parent(greenlet, parent), 0);
+    vr_unref(parent);
+    vr_unref(greenlet);
+    return greenlet;
+}
+
+static void parent_that_only_the_victim_held_goes_on(void **state)
+{
+    victim = started_with_a_parent_of_its_own(never_runs, makes_another);
+    assert_result_value(vr_throw(victim, -ECANCELED), number(7));
+    assert_trace("runs");
+}
+
+static void parent_that_only_the_ended_one_held_goes_on(void **state)
+{
+    victim = started_with_a_parent_of_its_own(echoes, makes_another);
+    assert_result_value(vr_switch(victim, NULL), number(7));
+    assert_trace("runs");
+}
+
+static void suspended_parent_that_only_the_victim_held_goes_on_and_is_freed_when_it_ends(void **state)
+{
+    vr_greenlet *parent = vr_greenlet_new(waits_and_passes_on);
+
+    vr_switch(parent, NULL);
+    victim = vr_spawn(never_runs, NULL);
+    assert_int_equal(vr_set_parent(victim, parent), 0);
+    vr_unref(parent);
+    vr_unref(victim);
+    assert_result_value(vr_throw(victim, -ECANCELED), NULL);
+    assert_traced("got", 0);
+}
+
+static bool is_handled(vr_greenlet *greenlet, long error)
+{
+    trace("handled %d", error == -EIO);
+    return false;
+}
+
+static void error_of_an_unreferenced_victim_is_told_to_the_handler_too(void **state)
+{
+    victim = vr_spawn(never_runs, NULL);
+    vr_unref(victim);
+    vr_hub_handle_error(is_handled);
+    assert_int_equal(vr_set_parent(victim, vr_current()), 0);
+    assert_result_error(vr_throw(victim, -EIO), -EIO);
+    assert_int_equal(vr_hub_join(VR_FOREVER), 0);
+    assert_trace("handled 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +288,10 @@ int main(void)
         real_test(exit_into_a_dead_one_reaches_a_suspended_parent_as_a_value),
         real_test(throw_into_the_current_greenlet_returns_the_error),
         real_test(throw_into_the_parent_leaves_the_thrower_suspended),
+        real_test(parent_that_only_the_victim_held_goes_on),
+        real_test(parent_that_only_the_ended_one_held_goes_on),
+        real_test(suspended_parent_that_only_the_victim_held_goes_on_and_is_freed_when_it_ends),
+        real_test(error_of_an_unreferenced_victim_is_told_to_the_handler_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,8 @@ vr_generator *vr_generator_new(vr_function *function, void *argument);
  * Runs the generator to its next yield, and returns what it yields. The end of its function ends the iteration: *done
  * (not NULL) is then true, and the result is what the function returned. From then on the result is {NULL, 0} and *done
  * true. -EALREADY when the generator is running already (it asks itself, or waits for the hub on behalf of another).
+ * -EINVAL when the caller descends from the generator (its function has made the caller, or an ancestor): the generator
+ * would become the child of its own descendant. The generator stays as it was then.
  */
 vr_result vr_generator_next(vr_generator *generator, bool *done);
 
@@ -29,12 +31,15 @@ vr_result vr_generator_send(vr_generator *generator, void *value, bool *done);
 
 /*
  * Ends a suspended generator: its yield fails with -ECANCELED, so that its cleanup code runs. Returns 0, the error its
- * function ended with, -EBUSY when it yields instead of ending, -EALREADY while it runs. Ended generators, and those
- * that never started, just stay ended.
+ * function ended with, -EBUSY when it yields instead of ending, -EALREADY while it runs, -EINVAL for a descendant as
+ * above, or what was thrown into the caller meanwhile. Ended generators, and those that never started, just stay ended.
  */
 int vr_generator_close(vr_generator *generator);
 
-/* Closes it (see vr_unref for one that will not end) and frees it. NULL is allowed. */
+/*
+ * Closes it (see vr_unref for one that will not end) and frees it. NULL is allowed. Where a descendant does this, the
+ * function stays suspended, held by its descendants, and whatever it yields after that fails with -ECANCELED.
+ */
 void vr_generator_free(vr_generator *generator);
 
 /* In a generator's function: hands `value` to the one that asked, and waits to be asked again. Returns what is sent, or

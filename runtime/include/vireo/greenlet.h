@@ -53,9 +53,11 @@ vr_greenlet *vr_ref(vr_greenlet *greenlet);
 
 /*
  * Gives a reference back; NULL is allowed. A greenlet whose last reference goes is freed: one that never ran or is dead
- * at once; a suspended one, that nothing could ever switch to again, first gets the exit thrown in, so that its cleanup
- * code runs (it must then end: a greenlet that switches away instead aborts the program). A started greenlet is
- * referenced by the hub until it is dead, so giving back what vr_spawn returned only lets it go its own way.
+ * at once, but if it never ran and is linked to (vr_rawlink), it dies by the exit and stays until its links have fired;
+ * a suspended one, that nothing could ever switch to again, first gets the exit thrown in, so that its cleanup code
+ * runs (it must then end: a greenlet that switches away instead aborts the program). A started greenlet is referenced
+ * by the hub until it is dead, so giving back what vr_spawn returned only lets it go its own way. One that gives back
+ * the last reference to itself runs on, and is freed when it ends.
  */
 void vr_unref(vr_greenlet *greenlet);
 

@@ -3,7 +3,9 @@
  * then I/O, then timers, so that an answer that arrives together with its timeout wins.
  *
  * When nothing is queued, no timer runs and no greenlet waits for I/O, nothing can happen any more: the main greenlet's
- * wait ends with -EDEADLK ("this operation would block forever"), and the hub can be used on.
+ * wait ends with -EDEADLK ("this operation would block forever"), and the hub can be used on. A wait for I/O counts
+ * however unlikely its event is, and so does every timeout: a greenlet that reads from an idle connection keeps the
+ * others' deadlock from being noticed until its time is up, or for ever when it has none.
  */
 #ifndef VIREO_HUB_H
 #define VIREO_HUB_H
@@ -68,7 +70,7 @@ void vr_hub_handle_error(vr_error_handler *handler);
 int vr_hub_virtual_clock(vr_time start);
 
 /*
- * * Frees the thread's hub with its stacks; to be called from the main greenlet, when no greenlet of the thread is
+ * Frees the thread's hub with its stacks; to be called from the main greenlet, when no greenlet of the thread is
  * left: all have ended, and every reference has been given back. What is queued is run before. A thread that has used
  * greenlets calls it before it ends. Returns 0, or -EBUSY with greenlets left, or outside of the main greenlet.
  */

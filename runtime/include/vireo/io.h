@@ -5,6 +5,11 @@
  * to write on a descriptor: a second one gets -EBUSY. Every call returns a negative error: the system call's -errno,
  * -ETIMEDOUT after `timeout`, -EBADF when another greenlet closes the descriptor, -EPERM in the hub, or what was thrown
  * into the caller.
+ *
+ * A call that moves data or connections switches only when it has to wait. One that the system serves at once returns
+ * without giving way, and takes notice of neither `timeout` nor a kill that is on its way: a loop that always finds
+ * something to read or room to write keeps all other greenlets of its thread waiting, unless it calls vr_sleep(0) now
+ * and then.
  */
 #ifndef VIREO_IO_H
 #define VIREO_IO_H
@@ -23,7 +28,7 @@ int vr_socket(int domain, int type, int protocol);
  */
 int vr_close(int fd);
 
-/* Waits until a read (a write) would not block. 0 or an error. */
+/* Waits until a read (a write) would not block; gives way even when it would not now. 0 or an error. */
 int vr_wait_readable(int fd, vr_time timeout);
 int vr_wait_writable(int fd, vr_time timeout);
 
@@ -40,7 +45,10 @@ ssize_t vr_send(int fd, const void *data, size_t len, vr_time timeout);
 /* accept4(2), the new descriptor non-blocking and close-on-exec. */
 int vr_accept(int fd, struct sockaddr *address, socklen_t *address_len, vr_time timeout);
 
-/* connect(2), to the end of the handshake. */
+/*
+ * connect(2), to the end of the handshake. -EAGAIN, at once, when the backlog of a Unix socket's listener is full: no
+ * event would tell when there is room again, so that the caller has to try again later.
+ */
 int vr_connect(int fd, const struct sockaddr *address, socklen_t address_len, vr_time timeout);
 
 /* recvmmsg(2): at least one message, as many as are there, at most `count`. Returns how many. */
@@ -49,7 +57,8 @@ int vr_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeou
 
 /*
  * sendmmsg(2) until all `count` are sent. Returns how many were: fewer only when one of them was refused, which is then
- * the first of the rest, or an error when that is the very first.
+ * the first of the rest, or an error when that is the very first. Time that runs out, a kill, or whatever else ends the
+ * wait for room is an error, also when some have been sent: how many is not told then.
  */
 int vr_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeout);
 

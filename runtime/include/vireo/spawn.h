@@ -81,7 +81,7 @@ typedef struct vr_wait_options {
 /*
  * Waits for greenlets as the options say; one that is listed twice counts twice. Returns how many are dead (with
  * `done`, so many entries are set), the failed one's error with VR_RAISE_ERROR, -ENOMEM, or what was thrown into the
- * wait.
+ * wait, even in the turn in which the last of them ended.
  */
 int vr_wait(vr_greenlet *const greenlets[], size_t count, const vr_wait_options *options);
 
@@ -104,6 +104,8 @@ int vr_iwait_init(vr_iwait *iwait, vr_greenlet *const greenlets[], size_t count,
 /*
  * The next greenlet to have ended; nothing is lost when the caller switches elsewhere between two calls. Returns NULL
  * at the end: all wanted were given (vr_iwait_error is 0), time ran out (-ETIMEDOUT), or what was thrown into the wait.
+ * Those that end in the turn of the throw are given before, and vr_iwait_error tells of it then, too, when they are all
+ * that were wanted.
  */
 vr_greenlet *vr_iwait_next(vr_iwait *iwait);
 long vr_iwait_error(const vr_iwait *iwait);
