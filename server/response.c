@@ -113,17 +113,23 @@ void response_finish(vr_answer *answer, const struct query *query, struct extend
     uint8_t opt[VR_ANSWER_SPARE], *message = answer->message;
     uint16_t rcode = message[3] & VR_FLAG_RCODE;
     bool truncated = message[2] & VR_FLAG_TC >> 8;
+    bool useless = truncated && query->transport == TRANSPORT_TCP;
 
     /* An extended rcode is about our own EDNS with the upstream (BADVERS, BADCOOKIE): to the client it is a failure. */
     if (answer->edns.rcode_high)
         rcode = VR_RCODE_SERVFAIL;
     if (query->rcode)
         rcode = query->rcode;
+    /* A client that is told so over TCP has no other way to ask: its part of an answer would be taken for all of it. */
+    if (useless) {
+        rcode = VR_RCODE_SERVFAIL;
+        error = (struct extended_error){EDE_NETWORK_ERROR, "upstream's answer was cut"};
+    }
     size_t opt_len = query->edns.present ? write_opt(opt, query, rcode, error) : 0;
-    struct extent kept = measure(answer, limit_of(query) - opt_len);
+    struct extent kept = measure(answer, useless ? 0 : limit_of(query) - opt_len);
 
     put16(message, query->id);
-    put16(message + 2, flags_of(query, truncated || kept.cut, rcode));
+    put16(message + 2, flags_of(query, !useless && (truncated || kept.cut), rcode));
     for (int section = 0; section < 3; section++)
         put16(message + 6 + 2 * section, kept.count[section]);
     if (query->has_question) /* the client's case of letters, which it may check */

@@ -24,7 +24,8 @@ vr_answer *response_new(size_t capacity);
 /*
  * Makes an answer, of an upstream or of response_new, the response to a query: the client's id, flags and question; an
  * OPT of our own exactly if the client sent one (EDNS is hop by hop, RFC 6891 section 6.2.6); over UDP cut to what the
- * client takes. Records behind the upstream's OPT, additional data at best, are left out.
+ * client takes. Records behind the upstream's OPT, additional data at best, are left out. An answer that the upstream
+ * has cut is a failure to a client over TCP.
  */
 void response_finish(vr_answer *answer, const struct query *query, struct extended_error error);
 

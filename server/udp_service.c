@@ -14,6 +14,12 @@ enum { BATCH = 64 };
 /* A query is far smaller, even with options; what is larger is cut, and then malformed. */
 enum { QUERY_SIZE = 2048 };
 
+/* Answers that wait to be sent; more are lost, as datagrams may be. */
+enum { REPLIES_MAX = 4096 };
+
+/* What is still read at the end: more than a receive buffer holds, but a flood must not go on for ever. */
+enum { LAST_BATCHES = 128 };
+
 /* Who asked: its address, and, as control data, the address of ours that it asked. */
 struct peer {
     struct sockaddr_storage address;
@@ -24,8 +30,9 @@ struct peer {
 
 struct reply {
     struct reply *next;
-    vr_answer *answer;
     struct peer to;
+    size_t len;
+    uint8_t message[];
 };
 
 /* Where a batch arrives. */
@@ -43,16 +50,11 @@ struct udp_service {
     vr_greenlet *reader; /* a reference */
     bool sending;        /* a greenlet sends, or will */
     struct reply *replies, **replies_end;
+    size_t reply_count;
     struct inbox inbox;
 };
 
 /* --- Sending --- */
-
-static void free_reply(struct reply *reply)
-{
-    free(reply->answer);
-    free(reply);
-}
 
 /* Sends up to BATCH replies from the front of the queue, and frees them. */
 static void send_batch(struct udp_service *service)
@@ -65,7 +67,7 @@ static void send_batch(struct udp_service *service)
     for (struct reply *reply; count < BATCH && (reply = service->replies); count++) {
         service->replies = reply->next;
         batch[count] = reply;
-        parts[count] = (struct iovec){reply->answer->message, reply->answer->len};
+        parts[count] = (struct iovec){reply->message, reply->len};
         headers[count] = (struct mmsghdr){.msg_hdr = {
                                               .msg_name = &reply->to.address,
                                               .msg_namelen = reply->to.address_len,
@@ -77,6 +79,7 @@ static void send_batch(struct udp_service *service)
     }
     if (!service->replies)
         service->replies_end = &service->replies;
+    service->reply_count -= count;
     while (sent < count) {
         int n = vr_sendmmsg(service->fd, headers + sent, count - sent, VR_FOREVER);
         if (n == -ECANCELED || n == -EBADF)
@@ -85,7 +88,7 @@ static void send_batch(struct udp_service *service)
         sent += n > 0 ? (unsigned)n : 1;
     }
     for (unsigned i = 0; i < count; i++)
-        free_reply(batch[i]);
+        free(batch[i]);
 }
 
 static vr_result run_sender(void *argument)
@@ -99,18 +102,32 @@ static vr_result run_sender(void *argument)
     return vr_ok(NULL);
 }
 
+/* A copy: an answer that was cut may be small in much room. NULL when memory ran out, or there are enough replies. */
+static struct reply *new_reply(const struct udp_service *service, const vr_answer *answer, const struct peer *to)
+{
+    if (!answer || service->reply_count >= REPLIES_MAX)
+        return NULL;
+    struct reply *reply = malloc(sizeof *reply + answer->len);
+    if (!reply)
+        return NULL;
+    reply->next = NULL;
+    reply->to = *to;
+    reply->len = answer->len;
+    memcpy(reply->message, answer->message, answer->len);
+    return reply;
+}
+
 /* Queues an answer, and takes it. */
 static void respond(struct udp_service *service, vr_answer *answer, const struct peer *to)
 {
-    struct reply *queued = answer ? malloc(sizeof *queued) : NULL;
+    struct reply *reply = new_reply(service, answer, to);
 
-    if (!queued) {
-        free(answer);
+    free(answer);
+    if (!reply)
         return;
-    }
-    *queued = (struct reply){.answer = answer, .to = *to};
-    *service->replies_end = queued;
-    service->replies_end = &queued->next;
+    *service->replies_end = reply;
+    service->replies_end = &reply->next;
+    service->reply_count++;
     if (service->sending)
         return;
     vr_greenlet *sender = vr_spawn(run_sender, service);
@@ -137,7 +154,7 @@ static vr_result run_query(void *argument)
 
     respond(pending->service, worker_answer(worker, &pending->query), &pending->from);
     free(pending);
-    worker_leave(worker);
+    worker_leave_lookup(worker);
     return vr_ok(NULL);
 }
 
@@ -158,7 +175,7 @@ static void look_up(struct udp_service *service, const struct query *query, cons
     }
     vr_set_name(greenlet, "query");
     vr_unref(greenlet);
-    worker_enter(service->worker);
+    worker_enter_lookup(service->worker);
 }
 
 static void take_message(struct udp_service *service, const uint8_t *message, size_t len, const struct peer *from)
@@ -259,30 +276,26 @@ struct udp_service *udp_service_start(struct worker *worker, int fd)
 
 void udp_service_stop(struct udp_service *service)
 {
-    if (!service)
+    if (!service || service->stopping)
         return;
     service->stopping = true;
     vr_kill(service->reader, -ECANCELED);
     vr_join(service->reader, VR_FOREVER);
     /* What arrived before the end was announced is still answered. */
-    while (receive(service, 0) > 0)
-        ;
+    for (int i = 0; i < LAST_BATCHES && receive(service, 0) > 0; i++)
+        vr_sleep(0);
 }
 
 void udp_service_free(struct udp_service *service)
 {
     if (!service)
         return;
-    service->stopping = true;
-    vr_kill(service->reader, -ECANCELED);
-    vr_join(service->reader, VR_FOREVER);
     vr_unref(service->reader);
-    while (service->sending)
-        vr_sleep(VR_MILLISECONDS(1));
+    /* There are some when there was no memory for a sender. */
     while (service->replies) {
         struct reply *reply = service->replies;
         service->replies = reply->next;
-        free_reply(reply);
+        free(reply);
     }
     free(service);
 }

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "acceptor.h"
 #include "local.h"
 #include "response.h"
 #include "session.h"
@@ -52,6 +53,23 @@ bool worker_has_room(const struct worker *worker)
     return worker->lookups < LOOKUPS_MAX;
 }
 
+bool worker_is_busy(const struct worker *worker)
+{
+    return worker->lookups >= LOOKUPS_MAX / 2;
+}
+
+void worker_enter_lookup(struct worker *worker)
+{
+    worker->lookups++;
+    worker_enter(worker);
+}
+
+void worker_leave_lookup(struct worker *worker)
+{
+    worker->lookups--;
+    worker_leave(worker);
+}
+
 static unsigned query_flags(const struct query *query)
 {
     return (query->flags & VR_FLAG_RD ? 0 : VR_QUERY_NO_RECURSION) | (query->flags & VR_FLAG_CD ? VR_QUERY_CD : 0) |
@@ -61,10 +79,10 @@ static unsigned query_flags(const struct query *query)
 static vr_answer *look_up(struct worker *worker, const struct query *query)
 {
     vr_answer *answer;
+    int error = -ECANCELED;
 
-    worker->lookups++;
-    int error = vr_resolver_query(worker->resolver, &query->question, query_flags(query), 0, &answer);
-    worker->lookups--;
+    if (worker->resolver)
+        error = vr_resolver_query(worker->resolver, &query->question, query_flags(query), 0, &answer);
     if (error) {
         uint16_t code = error == -ETIMEDOUT ? EDE_NO_REACHABLE_AUTHORITY : EDE_NETWORK_ERROR;
         return response_error(query, VR_RCODE_SERVFAIL, (struct extended_error){code, vr_dns_strerror(error)});
@@ -85,7 +103,7 @@ vr_answer *worker_answer(struct worker *worker, const struct query *query)
 /* --- The thread --- */
 
 struct service {
-    vr_greenlet *tcp;
+    struct acceptor *tcp;
     struct udp_service *udp;
 };
 
@@ -93,21 +111,22 @@ static int start_service(struct service *out, struct worker *worker, const struc
 {
     if (listener->udp >= 0 && !(out->udp = udp_service_start(worker, listener->udp)))
         return -ENOMEM;
-    if (listener->tcp >= 0 && !(out->tcp = session_accept_start(worker, listener->tcp)))
+    if (listener->tcp >= 0 && !(out->tcp = acceptor_start(worker, listener->tcp)))
         return -ENOMEM;
     return 0;
 }
 
-/* Takes nothing new, and waits until what was taken is answered. */
-static void drain(struct worker *worker, struct service *services)
+/* Takes nothing new; what was taken goes on. Also for services of which not all have started. */
+static void stop(struct worker *worker, struct service *services)
 {
     for (size_t i = 0; i < worker->listener_count; i++) {
         udp_service_stop(services[i].udp);
-        /* This ends its acceptor, too. Clients are refused from here on, and go elsewhere. */
+        acceptor_free(services[i].tcp);
+        services[i].tcp = NULL;
+        /* Clients are refused from here on, and go elsewhere. */
         listen_close_tcp(&worker->listeners[i]);
     }
     session_stop_all(worker);
-    worker_wait(worker, drain_time);
 }
 
 static int serve(struct worker_start *start, struct service *services)
@@ -124,8 +143,26 @@ static int serve(struct worker_start *start, struct service *services)
     size_t count = vr_resolver_servers(worker->resolver, &upstreams);
     start->ready(start->context, 0, upstreams, count);
     vr_wait_readable(worker->stop, VR_FOREVER);
-    drain(worker, services);
+    stop(worker, services);
+    worker_wait(worker, drain_time);
     return 0;
+}
+
+/*
+ * Ends what is left, in an order that also holds when time was over before all was answered: lookups fail first, so
+ * that the queries' greenlets end; and only then is freed what they come back to.
+ */
+static void end(struct worker *worker, struct service *services)
+{
+    vr_resolver *resolver = worker->resolver;
+
+    stop(worker, services);
+    session_abort_all(worker);
+    worker->resolver = NULL;
+    vr_resolver_free(resolver);
+    worker_wait(worker, VR_FOREVER);
+    for (size_t i = 0; i < worker->listener_count; i++)
+        udp_service_free(services[i].udp);
 }
 
 void *worker_main(void *argument)
@@ -137,18 +174,11 @@ void *worker_main(void *argument)
 
     if (error)
         start->ready(start->context, error, NULL, 0);
-    for (size_t i = 0; services && i < worker->listener_count; i++) {
-        vr_kill(services[i].tcp, -ECANCELED);
-        vr_join(services[i].tcp, VR_FOREVER);
-        vr_unref(services[i].tcp);
-        udp_service_free(services[i].udp);
-    }
-    session_abort_all(worker);
-    vr_resolver_free(worker->resolver);
+    if (services)
+        end(worker, services);
     for (size_t i = 0; i < worker->listener_count; i++)
         listen_close(&worker->listeners[i]);
     free(services);
-
     vr_hub_free();
     return NULL;
 }

@@ -26,8 +26,9 @@ struct worker {
     size_t connections_max;
 
     /* The thread's own. */
-    vr_resolver *resolver;
+    vr_resolver *resolver; /* NULL at the end: lookups fail then */
     size_t active, lookups, connections;
+    size_t unsent; /* octets of answers that the clients of all connections have not taken */
     struct session *sessions;
     vr_waiter *drained; /* set while draining; told when nothing is active */
 };
@@ -60,5 +61,15 @@ bool worker_must_look_up(const struct query *query);
 
 /* May one more query be looked up now? Beyond the limit the resolver only adds to its clients' waiting. */
 bool worker_has_room(const struct worker *worker);
+
+/* Is half of the room taken? Then it is to be shared. */
+bool worker_is_busy(const struct worker *worker);
+
+/*
+ * Takes a place in that room, and counts as active: from when the query's greenlet is spawned, not from when it runs,
+ * or all of one turn would find the same room. The greenlet leaves at its end.
+ */
+void worker_enter_lookup(struct worker *worker);
+void worker_leave_lookup(struct worker *worker);
 
 #endif

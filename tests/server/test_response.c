@@ -110,15 +110,30 @@ static void extended_rcode_of_the_upstream_is_servfail(void **state)
     assert_int_equal(rcode_of(&out), VR_RCODE_SERVFAIL);
 }
 
-static void tc_of_the_upstream_is_passed_on(void **state)
+static void tc_of_the_upstream_is_passed_on_over_udp(void **state)
 {
     struct query query = query_of(&usual, TRANSPORT_UDP);
 
     finish_one(&query, VR_FLAG_TC);
     assert_true(out.header.flags & VR_FLAG_TC);
-    query.transport = TRANSPORT_TCP;
-    finish_one(&query, VR_FLAG_TC);
-    assert_true(out.header.flags & VR_FLAG_TC);
+    assert_string_equal(out.text, "0 www.example.com. A 192.0.2.1");
+}
+
+static void tc_of_the_upstream_is_servfail_over_tcp(void **state)
+{
+    struct query plain = query_of(&usual, TRANSPORT_TCP), edns = query_of(&usual_edns, TRANSPORT_TCP);
+
+    finish_one(&plain, VR_FLAG_TC);
+    assert_int_equal(rcode_of(&out), VR_RCODE_SERVFAIL);
+    assert_false(out.header.flags & VR_FLAG_TC);
+    assert_string_equal(out.text, "");
+    assert_int_equal(out.question.type, VR_TYPE_A);
+    assert_false(out.edns.present);
+
+    finish_one(&edns, VR_FLAG_TC);
+    assert_int_equal(rcode_of(&out), VR_RCODE_SERVFAIL);
+    assert_true(out.edns.options_len > 6);
+    assert_memory_equal(out.edns.options + 4, "\0\27", 2); /* network error */
 }
 
 static void opcode_is_copied_into_notimp(void **state)
@@ -458,7 +473,8 @@ int main(void)
         cmocka_unit_test(rd_and_cd_are_copied_from_the_query),
         cmocka_unit_test(rcode_of_the_upstream_is_passed_on),
         cmocka_unit_test(extended_rcode_of_the_upstream_is_servfail),
-        cmocka_unit_test(tc_of_the_upstream_is_passed_on),
+        cmocka_unit_test(tc_of_the_upstream_is_passed_on_over_udp),
+        cmocka_unit_test(tc_of_the_upstream_is_servfail_over_tcp),
         cmocka_unit_test(opcode_is_copied_into_notimp),
         cmocka_unit_test(error_without_a_question_is_a_header),
         cmocka_unit_test(error_to_the_longest_name_is_whole),

@@ -1,12 +1,14 @@
 """vireod as a process: its command line, its ready line, the signals that end it."""
 
+import contextlib
 import re
 import signal
 import socket
+import time
 
 import pytest
 
-from client import ask_tcp, ask_udp, query
+from client import ask_tcp, ask_udp, framed, octets, query
 from faulty import GOOD
 from programs import run
 from vireod import ANY_PORT, Vireod, command_line
@@ -194,6 +196,42 @@ def test_end_is_bounded_when_an_upstream_never_answers(forwarding_to, gate):
         vireod.program.send(signal.SIGTERM)
         assert vireod.program.ends_within(20)
         assert client.receive().rcode() == 2
+
+
+def test_queries_read_before_the_end_are_answered_though_they_are_many(forwarding_to, gate):
+    """More than one connection may have in flight: the last are started after the signal."""
+    vireod, upstream = forwarding_to(holding(gate), "udp")
+    sent = [query(f"{number}.a", id=number) for number in range(300)]
+    with vireod.connect() as client:
+        client.send(*sent)
+        assert upstream.wait_for_queries(256)
+        vireod.program.send(signal.SIGTERM)
+        assert vireod.refuses_connections()
+        gate.open()
+        assert client.receive_many(len(sent)).keys() == {message.id for message in sent}
+        assert client.ended()
+    assert vireod.stop() == 0
+
+
+def test_client_that_reads_nothing_hardly_delays_the_end(start_vireod, nsd):
+    vireod = start_vireod(nsd.url())
+    with vireod.connect() as client:
+        client.send_what_fits(framed(query("localhost")) * 500_000)
+        assert vireod.ask("tcp", EXAMPLE).answer
+        vireod.program.send(signal.SIGTERM)
+        assert vireod.program.ends_within(6)
+
+
+def test_flood_of_datagrams_does_not_delay_the_end(start_vireod, nsd):
+    vireod = start_vireod(nsd.url())
+    localhost = octets(query("localhost"))
+    with vireod.datagrams() as client:
+        vireod.program.send(signal.SIGTERM)
+        end = time.monotonic() + 10
+        with contextlib.suppress(ConnectionRefusedError):
+            while time.monotonic() < end:
+                client.send(*[localhost] * 100)
+    assert vireod.program.ends_within(1)
 
 
 def test_second_signal_ends_it_at_once(vireod_program, start_upstream, gate):

@@ -2,12 +2,15 @@
 
 import contextlib
 import struct
+import threading
 
+import dns.flags
 import dns.rdatatype
 import pytest
 
-from client import framed, octets, query
+from client import framed, header, octets, query
 from faulty import GOOD, raw_response
+from programs import TIME_LIMIT
 
 EXAMPLE = query("www.example.com")
 
@@ -237,6 +240,23 @@ def test_clients_that_leave_with_queries_in_flight_harm_nobody_rfc7766_6_2_4(for
     assert address(vireod.ask("udp", query("www2.test"))) == GOOD
 
 
+def test_client_that_sends_answers_is_none_and_is_closed_rfc1035(vireod):
+    with vireod.connect() as client:
+        client.send(EXAMPLE, header(flags=dns.flags.QR, counts=(0, 0, 0, 0)), query("www.google.com"))
+        assert client.receive().id == EXAMPLE.id
+        assert client.ended()
+    assert_serves(vireod)
+
+
+def test_answer_arrives_before_the_end_though_more_was_sent_rfc7766_6_2_4(vireod):
+    """What is left unread when a connection is closed makes a reset, which takes answers with it."""
+    for _ in range(20):
+        with vireod.connect() as client:
+            client.send_octets(framed(EXAMPLE) + b"\0\0" + bytes(20_000))
+            assert client.receive().id == EXAMPLE.id
+            assert client.receive_segment() == b""  # where a reset would raise
+
+
 # --- Many, and slow ones (RFC 9210 section 3) ---
 
 
@@ -297,6 +317,56 @@ def test_client_that_reads_nothing_keeps_nobody_waiting_rfc7766_10(vireod_with_b
         for _ in range(100):
             assert_serves(vireod_with_big_answers)
         assert vireod_with_big_answers.resident_kilobytes() < 200_000
+
+
+def octets_until_the_end(client):
+    """How many octets come until the connection ends, cleanly or not."""
+    count = 0
+    with contextlib.suppress(ConnectionResetError):
+        while segment := client.receive_segment():
+            count += len(segment)
+    return count
+
+
+def test_clients_that_leave_too_much_unread_are_closed_rfc7766_10(forwarding_to):
+    """Each has as many lookups under way as it may, before the first answer can be found unread."""
+    vireod, upstream = forwarding_to(lambda q: q.send(raw_response(q.wire, bytes(60_000))), "tcp")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(vireod.connect()) for _ in range(16)]
+        for client in clients:
+            client.send(*[BIG] * 256)
+        assert upstream.wait_for_queries(16 * 256)
+        for _ in range(100):
+            assert vireod.ask("tcp", query("localhost")).answer
+        for client in clients:
+            client.finish_sending()
+            assert octets_until_the_end(client) < 256 * 60_000
+
+
+def test_stream_of_bad_queries_keeps_nobody_waiting_rfc7766_10(vireod):
+    """They need no lookup, and so no wait."""
+    flood, enough = framed(header(counts=(0, 0, 0, 0))) * 50_000, threading.Event()
+    with vireod.connect() as client:
+
+        def drain():
+            with contextlib.suppress(OSError):
+                while client.receive_segment():
+                    pass
+
+        def pour():
+            with contextlib.suppress(OSError):
+                while not enough.is_set():
+                    client.send_octets(flood)
+
+        threads = [threading.Thread(target=work, daemon=True) for work in (drain, pour)]
+        for thread in threads:
+            thread.start()
+        for _ in range(50):
+            assert_serves(vireod)
+        enough.set()
+        threads[1].join(TIME_LIMIT)
+        client.finish_sending()
+        threads[0].join(TIME_LIMIT)
 
 
 def test_client_that_reads_late_gets_all_answers_rfc7766(vireod_with_big_answers):
