@@ -128,18 +128,20 @@ static bool write_query(vr_lookup *lookup, const vr_question *question, unsigned
     return len > 0;
 }
 
-static vr_lookup *new_lookup(vr_resolver *resolver, const vr_question *question, unsigned flags)
+static int new_lookup(vr_resolver *resolver, const vr_question *question, unsigned flags, vr_lookup **out)
 {
     vr_lookup *lookup = malloc(sizeof *lookup);
 
     if (!lookup)
-        return NULL;
+        return -ENOMEM;
     *lookup = (vr_lookup){.resolver = resolver, .started = vr_now()};
-    if (write_query(lookup, question, flags))
-        return lookup;
-    free(lookup);
-    errno = EINVAL;
-    return NULL;
+    if (!write_query(lookup, question, flags)) {
+        free(lookup);
+        return -EINVAL;
+    }
+    vr_policy_begin(&resolver->policy, &lookup->course, lookup->started);
+    *out = lookup;
+    return 0;
 }
 
 /*
@@ -198,12 +200,12 @@ long vr_lookup_start(vr_resolver *resolver, const vr_question *question, unsigne
     *out = NULL;
     if (resolver->closing)
         return -ECANCELED;
-    vr_lookup *lookup = new_lookup(resolver, question, flags);
-    if (!lookup)
-        return -errno;
-    vr_policy_begin(&resolver->policy, &lookup->course, lookup->started);
+    vr_lookup *lookup;
+    long error = new_lookup(resolver, question, flags, &lookup);
+    if (error)
+        return error;
     resolver->lookups++;
-    long error = submit(lookup, deadline);
+    error = submit(lookup, deadline);
     if (error) {
         free_lookup(lookup);
         leave(resolver);
@@ -244,7 +246,7 @@ int vr_resolver_query(vr_resolver *resolver, const vr_question *question, unsign
                       vr_answer **out)
 {
     vr_time deadline = vr_deadline(timeout ? timeout : resolver->timeout);
-    vr_lookup *lookup;
+    vr_lookup *lookup = NULL;
 
     *out = NULL;
     long error = vr_lookup_start(resolver, question, flags, deadline, &lookup);

@@ -39,7 +39,7 @@ size_t vr_policy_next(const vr_policy *policy, vr_course *course)
             break;
         }
     }
-    course->next = (course->latest + 1) % course->span;
+    course->next = course->latest + 1 < course->span ? course->latest + 1 : 0;
     return (course->first + course->latest) % policy->count;
 }
 

@@ -137,7 +137,8 @@ static long read_answers(struct vr_tcp *tcp)
         result = vr_sleep(0);
         if (result && result != WOKEN)
             break;
-        /* With queries under way long silence means that the server is gone: half of a lookup's time leaves the other. */
+        /* With queries under way long silence means that the server is gone: half of a lookup's time leaves the other.
+         */
         vr_time patience = tcp->exchanges ? tcp->resolver->timeout / 2 : idle_timeout;
         result = vr_read(tcp->fd, in.octets + in.len, in.size - in.len, patience);
         if (result == WOKEN)
