@@ -34,12 +34,39 @@ static void put_data(struct buffer *out, const struct record *record)
     }
 }
 
+/* Why a server gave no answer, where it says so (RFC 8914): only with a failure, when there are no data in this column.
+ */
+static void put_extended_errors(struct buffer *out, const vr_edns *edns)
+{
+    enum { OPTION_EDE = 15, OPTION_HEADER = 4, CODE = 2 };
+    const char *separator = "\t";
+    for (size_t at = 0; at + OPTION_HEADER <= edns->options_len;) {
+        const uint8_t *option = edns->options + at;
+        unsigned code = (unsigned)option[0] << 8 | option[1], len = (unsigned)option[2] << 8 | option[3];
+        at += OPTION_HEADER + len;
+        if (code != OPTION_EDE || len < CODE)
+            continue;
+        buffer_text(out, separator);
+        separator = "; ";
+        buffer_literal(out, "EDE ");
+        buffer_number(out, (unsigned)option[OPTION_HEADER] << 8 | option[OPTION_HEADER + 1]);
+        if (len > CODE) {
+            buffer_literal(out, ": ");
+            buffer_given(out, (const char *)option + OPTION_HEADER + CODE, len - CODE);
+        }
+    }
+}
+
 void format_text(struct buffer *out, const struct record *record)
 {
     put_subject(out, record);
     if (record->answer) {
-        buffer_rcode(out, answer_rcode(record->answer));
-        put_data(out, record);
+        uint16_t rcode = answer_rcode(record->answer);
+        buffer_rcode(out, rcode);
+        if (rcode == VR_RCODE_NOERROR || rcode == VR_RCODE_NXDOMAIN)
+            put_data(out, record);
+        else
+            put_extended_errors(out, &record->answer->edns);
     } else {
         buffer_text(out, record->failure);
         buffer_char(out, '\t');

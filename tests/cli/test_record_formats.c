@@ -72,6 +72,20 @@ static void extended_rcode(struct sample *sample)
     sample_finish(sample);
 }
 
+/* SERVFAIL with a padding option, two extended errors, of which one has no text, and one that is too short for a code.
+ */
+static void extended_errors(struct sample *sample)
+{
+    static const uint8_t options[] = "\0\14\0\2\0\0"
+                                     "\0\17\0\7\0\26down\t"
+                                     "\0\17\0\2\0\27"
+                                     "\0\17\0\1\0";
+    const vr_edns edns = {.udp_size = 1232, .options = options, .options_len = sizeof options - 1};
+    sample_begin(sample, "test", VR_TYPE_SOA, FLAGS | VR_RCODE_SERVFAIL);
+    vr_writer_opt(&sample->writer, &edns);
+    sample_finish(sample);
+}
+
 static void timeout(struct sample *sample)
 {
     no_data(sample);
@@ -114,6 +128,8 @@ static void text_says_the_type_of_what_was_not_asked_for(void **state)
 static void text_gives_the_reason_of_a_failure(void **state)
 {
     (void)state;
+    each_is_written(no_flags, format_text, "a\\.b.test.\tAAAA\tSERVFAIL\n");
+    each_is_written(extended_errors, format_text, "test.\tSOA\tSERVFAIL\tEDE 22: down\\009; EDE 23\n");
     each_is_written(timeout, format_text, "a\\.b.test.\tAAAA\tTIMEOUT\ttimed out\n");
     each_is_written(bad_input, format_text,
                     "a\\009b\\092\"c\\127\xc3\xbc\\255\\000 d\tF\"\\001\tBADTYPE\tsaid \"no\"\n");
