@@ -30,6 +30,10 @@ if(VIREO_WERROR)
 endif()
 target_compile_options(vireo_compile INTERFACE "$<$<COMPILE_LANGUAGE:C>:${warnings}>")
 
+# The places that made greenlets (VR_SITE) read "server/session.c:110", wherever the source lies. Macros only: debuggers
+# go on finding the files.
+target_compile_options(vireo_compile INTERFACE $<$<COMPILE_LANGUAGE:C>:-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=>)
+
 # Greenlet stacks end in a single guard page: without -fstack-clash-protection a large frame could step over it.
 target_compile_options(vireo_compile INTERFACE $<$<COMPILE_LANGUAGE:C>:-fstack-clash-protection;-fstack-protector-strong>)
 target_link_options(vireo_compile INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)

@@ -27,6 +27,9 @@ configure_file(cmake/libvireo.pc.in ${PROJECT_BINARY_DIR}/libvireo.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/libvireo.pc
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
+# For gdb's `source`: the script knows the private records of this version.
+install(FILES share/gdb/vireo-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/vireo COMPONENT development)
+
 # Manual pages, where scdoc is there to make them.
 find_program(SCDOC scdoc)
 file(GLOB manuals CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.[1-8].scd)

@@ -17,41 +17,57 @@ static vr_generator freed;
 
 static vr_result run(void *sent)
 {
-    vr_generator *self = vr_current()->generator;
+    vr_greenlet *self = vr_current();
 
     (void)sent; /* nothing waits for a first value */
-    return self->function(self->argument);
+    vr_result result = self->generator->function(self->generator->argument);
+    /* Who has asked is the parent for the end only: it goes on with the result. */
+    vr_greenlet *asker = self->generator->asker;
+    if (asker && vr_set_parent(self, asker) < 0)
+        vr_callback_queue(&asker->wake); /* it has become a descendant meanwhile */
+    return result;
 }
 
 vr_generator *vr_generator_new(vr_function *function, void *argument)
 {
-    vr_generator *generator = malloc(sizeof *generator);
+    vr_hub *hub = vr_hub_get();
+    vr_generator *generator = hub ? malloc(sizeof *generator) : NULL;
 
     if (!generator)
         return NULL;
-    *generator = (vr_generator){.function = function, .argument = argument, .greenlet = vr_greenlet_new(run)};
-    if (!generator->greenlet) {
+    /* Between two questions it keeps nobody alive, and should it end then, nobody is switched to for it. */
+    vr_greenlet *greenlet = vr_greenlet_create(hub, run, hub->loop_greenlet, 0);
+    if (!greenlet) {
         free(generator);
         return NULL;
     }
-    generator->greenlet->generator = generator;
+    *generator = (vr_generator){.function = function, .argument = argument, .greenlet = greenlet};
+    greenlet->generator = generator;
     return generator;
 }
 
-/* Lets the generator run until it yields or ends; the asker, its parent for so long, gets whichever it is. */
+static bool descends(const vr_greenlet *greenlet, const vr_greenlet *ancestor)
+{
+    while (greenlet && greenlet != ancestor)
+        greenlet = greenlet->parent;
+    return greenlet;
+}
+
+/* Lets the generator run until it yields or ends; the asker gets whichever it is. */
 static vr_result ask(vr_generator *generator, vr_result transfer)
 {
     vr_greenlet *greenlet = generator->greenlet;
-    vr_greenlet *asker = vr_current();
-    int error = vr_set_parent(greenlet, asker);
+    vr_greenlet *asker = greenlet->hub->current;
 
-    if (error)
-        return vr_fail(error);
+    if (descends(asker, greenlet))
+        return vr_fail(-EINVAL);
     generator->asker = asker;
+    asker->wait_kind = VR_WAIT_GENERATOR;
+    asker->wait_on = greenlet;
+    asker->wait_since = asker->hub->turn;
     vr_result result = vr_greenlet_resume(greenlet, transfer);
+    asker->wait_kind = VR_WAIT_SWITCH;
     generator->asker = NULL;
-    /* Between two questions it keeps nobody alive, and should it end then, nobody is switched to for it. */
-    vr_set_parent(greenlet, greenlet->hub->loop_greenlet);
     return result;
 }
 

@@ -11,64 +11,76 @@ void vr_misuse(const char *what, const vr_greenlet *greenlet)
 {
     char name[64];
 
-    fprintf(stderr, "vireo: %s (greenlet %s)\n", what, vr_name_of(greenlet, name, sizeof name));
+    if (greenlet)
+        fprintf(stderr, "vireo: %s (greenlet %s)\n", what, vr_name_of(greenlet, name, sizeof name));
+    else
+        fprintf(stderr, "vireo: %s\n", what);
     abort();
 }
 
 /* --- Making and freeing --- */
 
-static void resume_queued(vr_callback *callback)
-{
-    vr_greenlet *greenlet = VR_CONTAINER(callback, vr_greenlet, wake);
-
-    /* The first time, `transfer` holds the argument. */
-    vr_greenlet_resume(greenlet, greenlet->state == VR_STATE_NEW ? greenlet->transfer : vr_ok(NULL));
-}
-
-static void throw_queued(vr_callback *callback)
-{
-    vr_greenlet *greenlet = VR_CONTAINER(callback, vr_greenlet, kill);
-
-    vr_greenlet_resume(greenlet, vr_fail(greenlet->kill_error));
-}
-
+/*
+ * Sets what is read before it is written. To clear the whole record first would take as long as all else that a spawn
+ * does.
+ */
 void vr_greenlet_init(vr_greenlet *greenlet, vr_hub *hub, vr_function *function, vr_greenlet *parent)
 {
-    *greenlet = (vr_greenlet){
-        .hub = hub,
-        .function = function,
-        .parent = parent ? vr_ref(parent) : NULL,
-        .refs = 1,
-        .wake.run = resume_queued,
-        .kill.run = throw_queued,
-        .start_timer.callback.run = vr_greenlet_start_due,
-        .notify.run = vr_greenlet_notify,
-        .links_end = &greenlet->links,
-        .serial = hub->serial++,
-    };
+    greenlet->hub = hub;
+    greenlet->wake.run = vr_greenlet_wake;
+    greenlet->wake.previous = NULL;
+    greenlet->refs = 1;
+    greenlet->state = VR_STATE_NEW;
+    greenlet->wait_kind = VR_WAIT_SWITCH;
+    greenlet->started = greenlet->exited = greenlet->woken = false;
+    greenlet->locks_held = 0;
+    greenlet->wait_since = hub->turn;
+    greenlet->wait_until = VR_FOREVER;
+    greenlet->function = function;
+    greenlet->parent = parent;
+    if (parent)
+        parent->refs++;
+    greenlet->result = vr_ok(NULL);
+    greenlet->death = 0;
+    greenlet->serial = hub->serial++;
+    greenlet->waitable.kind = VR_WAITABLE_GREENLET;
+    greenlet->waitable.first = greenlet->waitable.last = NULL;
+    greenlet->waitable.notify.previous = NULL;
+    greenlet->kill.previous = NULL;
+    greenlet->later = NULL;
+    greenlet->generator = NULL;
+    greenlet->shield = NULL;
+    greenlet->locals = NULL;
+    greenlet->name = NULL;
+    greenlet->site = NULL;
+    greenlet->stack.bottom = NULL;
 }
 
 static void begin(void *argument);
 
-vr_greenlet *vr_greenlet_create(vr_hub *hub, vr_function *function, vr_greenlet *parent)
+vr_greenlet *vr_greenlet_create(vr_hub *hub, vr_function *function, vr_greenlet *parent, size_t stack_size)
 {
-    void *stack;
-    size_t size;
-    vr_greenlet *greenlet = vr_stack_take(&hub->stacks, sizeof *greenlet, &stack, &size);
+    vr_stack stack;
+    vr_greenlet *greenlet = vr_stack_take(&hub->stacks, sizeof *greenlet, stack_size, &stack);
 
     if (!greenlet)
         return NULL;
+    size_t size = (size_t)((char *)greenlet - stack.bottom);
     vr_greenlet_init(greenlet, hub, function, parent);
-    vr_context_init(&greenlet->context, stack, size, begin, greenlet);
-    vr_fiber_init(&greenlet->fiber, stack, size);
+    greenlet->stack = stack;
+    vr_context_init(&greenlet->context, stack.bottom, size, begin, greenlet);
+    vr_fiber_init(&greenlet->fiber, stack.bottom, size);
     return greenlet;
 }
 
-vr_greenlet *vr_greenlet_new(vr_function *function)
+vr_greenlet *vr_greenlet_new_at(const char *site, vr_function *function)
 {
     vr_hub *hub = vr_hub_get();
+    vr_greenlet *greenlet = hub ? vr_greenlet_create(hub, function, hub->current, 0) : NULL;
 
-    return hub ? vr_greenlet_create(hub, function, hub->current) : NULL;
+    if (greenlet)
+        greenlet->site = site;
+    return greenlet;
 }
 
 vr_greenlet *vr_ref(vr_greenlet *greenlet)
@@ -84,7 +96,7 @@ static vr_greenlet *destroy(vr_greenlet *greenlet)
     vr_greenlet *parent = greenlet->parent;
 
     vr_fiber_done(&greenlet->fiber);
-    vr_stack_give(&hub->stacks, greenlet);
+    vr_stack_give(&hub->stacks, greenlet, greenlet->stack);
     return parent;
 }
 
@@ -117,10 +129,10 @@ void vr_unref(vr_greenlet *greenlet)
     while (greenlet && --greenlet->refs == 0) {
         if (greenlet->state == VR_STATE_RUNNING) {
             greenlet = reap(greenlet);
-        } else if (greenlet->links && greenlet->state == VR_STATE_NEW) {
+        } else if (greenlet->waitable.first && greenlet->state == VR_STATE_NEW) {
             /* The links are a promise; the call that keeps it holds a reference. */
+            greenlet->refs = 1;
             vr_greenlet_bury(greenlet, -ECANCELED);
-            return;
         } else {
             greenlet = destroy(greenlet);
         }
@@ -194,14 +206,12 @@ static void conclude(vr_greenlet *greenlet, vr_result result)
     greenlet->death = greenlet->hub->deaths++;
     vr_callback_cancel(&greenlet->wake);
     vr_callback_cancel(&greenlet->kill);
-    vr_timer_stop(&greenlet->start_timer);
-
-    /* The hub's own reference alone: nobody will ever look at the error. */
-    bool unseen = result.error && greenlet->started && greenlet->refs == 1;
-    if ((greenlet->links || unseen) && !vr_callback_queued(&greenlet->notify)) {
-        vr_ref(greenlet);
-        vr_callback_queue(&greenlet->notify);
-    }
+    if (greenlet->later)
+        vr_greenlet_forget_later(greenlet);
+    if (greenlet->locks_held)
+        vr_deadlock_check(greenlet->hub, greenlet);
+    if (greenlet->waitable.first || (result.error && greenlet->started))
+        vr_greenlet_ended(greenlet);
 }
 
 void vr_greenlet_bury(vr_greenlet *greenlet, long error)
@@ -222,7 +232,8 @@ static vr_greenlet *heir(vr_greenlet *target, vr_result *transfer)
 {
     vr_hub *hub = target->hub;
 
-    while (target->state == VR_STATE_DEAD || (target->state == VR_STATE_NEW && transfer->error)) {
+    while (target->state == VR_STATE_DEAD ||
+           (target->state == VR_STATE_NEW && transfer->error && target != hub->loop_greenlet)) {
         vr_greenlet *parent = target->parent;
         if (!hub->held)
             hub->held = vr_ref(parent);
@@ -235,85 +246,164 @@ static vr_greenlet *heir(vr_greenlet *target, vr_result *transfer)
     return target;
 }
 
-static void release_held(vr_hub *hub)
+/* On the new stack: lets go of what the switch still needed. */
+static void arrive(vr_hub *hub)
 {
-    vr_greenlet *held = hub->held;
+    vr_greenlet *corpse = hub->corpse, *held = hub->held;
 
-    if (held) {
-        hub->held = NULL;
-        vr_unref(held);
-    }
+    hub->corpse = hub->held = NULL;
+    vr_unref(corpse);
+    vr_unref(held);
 }
 
-/* On the new stack: finishes what the greenlet that switched here could not do on its own stack. */
-static void arrive(vr_greenlet *self)
+/* The one place where control passes from stack to stack: from `self`, which runs, to another. */
+static inline void pass(vr_hub *hub, vr_greenlet *self, vr_greenlet *target, vr_result transfer)
 {
-    vr_greenlet *left = self->hub->leaving;
-
-    vr_fiber_enter(&self->fiber, &left->fiber);
-    if (left->state == VR_STATE_DEAD && left->started)
-        vr_unref(left);
-    release_held(self->hub);
-}
-
-static void depart(vr_greenlet *self, vr_greenlet *target, vr_result transfer)
-{
-    vr_hub *hub = self->hub;
-
-    /* What was to wake it is overtaken by this. */
-    vr_callback_cancel(&target->wake);
     target->transfer = transfer;
-    hub->leaving = self;
     hub->current = target;
+    __atomic_store_n(&hub->switches, hub->switches + 1, __ATOMIC_RELAXED);
     vr_fiber_leave(&self->fiber, &target->fiber, self->state == VR_STATE_DEAD);
     vr_context_switch(&self->context, &target->context);
 }
 
-vr_result vr_greenlet_resume(vr_greenlet *target, vr_result transfer)
+static inline vr_result switch_to(vr_hub *hub, vr_greenlet *self, vr_greenlet *target, vr_result transfer)
 {
-    vr_greenlet *self = target->hub->current;
+    pass(hub, self, target, transfer);
+    vr_fiber_enter(&self->fiber);
+    if (hub->corpse || hub->held)
+        arrive(hub);
+    return self->transfer;
+}
+
+/* For whom a switch is not all there is to do; apart, so that all others pay nothing for it. */
+static __attribute__((noinline)) vr_result resume_other(vr_hub *hub, vr_greenlet *target, vr_result transfer)
+{
+    vr_greenlet *self = hub->current;
 
     target = heir(target, &transfer);
     if (target == self) {
-        release_held(self->hub);
+        arrive(hub);
         return transfer;
     }
-    depart(self, target, transfer);
-    arrive(self);
-    return self->transfer;
+    /* What was to wake it is overtaken by this. */
+    vr_callback_cancel(&target->wake);
+    return switch_to(hub, self, target, transfer);
+}
+
+static inline vr_result resume(vr_hub *hub, vr_greenlet *target, vr_result transfer)
+{
+    vr_greenlet *self = hub->current;
+
+    if (target->state != VR_STATE_RUNNING || target == self || vr_callback_queued(&target->wake))
+        return resume_other(hub, target, transfer);
+    return switch_to(hub, self, target, transfer);
+}
+
+vr_result vr_greenlet_resume(vr_greenlet *target, vr_result transfer)
+{
+    return resume(target->hub, target, transfer);
+}
+
+/* What a greenlet goes on with that is woken: the first time, `transfer` holds the argument. */
+static vr_result waking(const vr_greenlet *greenlet)
+{
+    return greenlet->state == VR_STATE_NEW ? greenlet->transfer : vr_ok(NULL);
+}
+
+void vr_greenlet_wake(vr_callback *wake)
+{
+    vr_greenlet *greenlet = VR_CONTAINER(wake, vr_greenlet, wake);
+
+    switch_to(greenlet->hub, greenlet->hub->current, greenlet, waking(greenlet));
+}
+
+/* Without a stop in the hub where a greenlet is next. */
+vr_result vr_greenlet_give_way(vr_hub *hub)
+{
+    vr_greenlet *self = hub->current;
+    vr_greenlet *next = vr_hub_take_next(hub);
+
+    if (!next)
+        return switch_to(hub, self, hub->loop_greenlet, vr_ok(NULL));
+    if (next == self)
+        return vr_ok(NULL);
+    return switch_to(hub, self, next, waking(next));
 }
 
 /* The bottom frame of every greenlet's stack. */
 static void begin(void *argument)
 {
     vr_greenlet *self = argument;
+    vr_hub *hub = self->hub;
 
+    vr_fiber_enter(&self->fiber);
     self->state = VR_STATE_RUNNING; /* before arrive, which may let go of the last reference to it */
-    arrive(self);
-    vr_timer_stop(&self->start_timer); /* a switch came before it */
-    conclude(self, self->function(self->transfer.value));
+    arrive(hub);
+    if (self->later)
+        vr_greenlet_forget_later(self); /* a switch came before it */
+    vr_result result = self->function(self->transfer.value);
+    if (self->locals)
+        vr_local_end(self);
+    conclude(self, result);
 
-    /* The loop has no use for results; an error that nobody sees is reported by notify. */
-    vr_result transfer = self->parent == self->hub->loop_greenlet ? vr_ok(NULL) : self->result;
-    vr_greenlet *target = heir(self->parent, &transfer);
-    depart(self, target, transfer);
+    /* The hub's loop has no use for results, but a callback that has switched to here may have. */
+    vr_greenlet *target;
+    vr_result transfer;
+    if (self->parent == hub->loop_greenlet) {
+        target = vr_hub_take_next(hub);
+        transfer = target ? waking(target) : self->result;
+        if (!target)
+            target = hub->loop_greenlet;
+    } else {
+        transfer = self->result;
+        target = heir(self->parent, &transfer);
+        vr_callback_cancel(&target->wake);
+    }
+    /* The stack that this runs on goes with the last reference: whoever is entered gives the hub's back. */
+    if (self->started)
+        hub->corpse = self;
+    pass(hub, self, target, transfer);
     abort(); /* nobody switches to the dead */
 }
 
-static void check_thread(const vr_greenlet *greenlet)
+/* --- Throwing from the hub --- */
+
+static void throw_queued(vr_callback *callback)
+{
+    vr_greenlet *greenlet = VR_CONTAINER(callback, vr_greenlet, kill);
+
+    vr_greenlet_resume(greenlet, vr_fail(greenlet->kill_error));
+}
+
+void vr_greenlet_interrupt(vr_greenlet *greenlet, long error, const vr_shield *shield)
+{
+    if (vr_shield_hold(greenlet, shield, error))
+        return;
+    greenlet->kill.run = throw_queued;
+    greenlet->kill_error = error;
+    vr_callback_queue(&greenlet->kill);
+}
+
+/* --- For programs --- */
+
+void vr_greenlet_check(const vr_greenlet *greenlet, const char *what)
 {
     if (greenlet->hub != vr_hub_peek())
-        vr_misuse("switch to a greenlet of another thread", greenlet);
+        vr_misuse(what, greenlet);
+}
+
+static vr_result enter(vr_greenlet *target, vr_result transfer)
+{
+    vr_greenlet_check(target, "switch to a greenlet of another thread");
+    return resume(target->hub, target, transfer);
 }
 
 vr_result vr_switch(vr_greenlet *target, void *value)
 {
-    check_thread(target);
-    return vr_greenlet_resume(target, vr_ok(value));
+    return enter(target, vr_ok(value));
 }
 
 vr_result vr_throw(vr_greenlet *target, long error)
 {
-    check_thread(target);
-    return vr_greenlet_resume(target, vr_fail(error));
+    return enter(target, vr_fail(error));
 }

@@ -1,26 +1,25 @@
 #include "hub.h"
 
+#include "async.h"
 #include "container.h"
+#include "overflow.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <vireo/dump.h>
+#include <vireo/monitor.h>
+#include <vireo/threadpool.h>
 
 /*
- * Between two polls at most so many callbacks run, and, looked at every CLOCK_STRIDE callbacks, for at most so long:
+ * Between two polls at most so many callbacks run, and, looked at after each SLICE of them, for at most so long:
  * greenlets that yield to each other without end may not keep timers and I/O waiting.
  */
-enum { CALLBACKS_PER_POLL = 256, CLOCK_STRIDE = 32 };
+enum { SLICE = 64, SLICES_PER_POLL = 16 };
 static const vr_time time_per_poll = VR_MICROSECONDS(200);
 
-/* A hub is its thread's alone. */
-static _Thread_local vr_hub *thread_hub __attribute__((tls_model("initial-exec")));
-
-vr_hub *vr_hub_peek(void)
-{
-    return thread_hub;
-}
+_Thread_local vr_hub *vr_thread_hub;
 
 /* --- The clock --- */
 
@@ -39,7 +38,7 @@ vr_time vr_hub_now(const vr_hub *hub)
 
 vr_time vr_now(void)
 {
-    return thread_hub ? vr_hub_now(thread_hub) : monotonic_now();
+    return vr_thread_hub ? vr_hub_now(vr_thread_hub) : monotonic_now();
 }
 
 vr_time vr_deadline(vr_time timeout)
@@ -65,10 +64,12 @@ int vr_hub_virtual_clock(vr_time start)
 
     if (!hub)
         return -ENOMEM;
+    if (start < 0)
+        return -EINVAL;
     if (hub->timers.count)
         return -EBUSY;
     hub->virtual_clock = true;
-    hub->now = start;
+    hub->now = hub->turn = start;
     return 0;
 }
 
@@ -76,46 +77,99 @@ int vr_hub_virtual_clock(vr_time start)
 
 void vr_callback_queue(vr_callback *callback)
 {
-    vr_hub *hub = thread_hub;
+    vr_hub *hub = vr_hub_get();
 
-    if (callback->previous)
-        return;
-    if (!hub && !(hub = vr_hub_get()))
+    if (!hub)
         abort(); /* without memory for a hub there is nothing that could run it, now or later */
-    callback->next = NULL;
-    callback->previous = hub->last;
-    *hub->last = callback;
-    hub->last = &callback->next;
+    if (!callback->previous)
+        vr_hub_append(hub, callback);
 }
 
 void vr_callback_cancel(vr_callback *callback)
 {
-    if (!callback->previous)
+    if (callback->previous)
+        vr_hub_take_off(vr_thread_hub, callback);
+}
+
+/* --- Whose turn it is --- */
+
+static bool is_greenlet(const vr_callback *callback)
+{
+    return callback && callback->run == vr_greenlet_wake;
+}
+
+/* xorshift64*: Marsaglia, "Xorshift RNGs", 2003; the multiplier from Vigna, 2014. */
+static uint64_t next_random(vr_hub *hub)
+{
+    hub->seed ^= hub->seed >> 12;
+    hub->seed ^= hub->seed << 25;
+    hub->seed ^= hub->seed >> 27;
+    return hub->seed * 0x2545f4914f6cdd1du;
+}
+
+/*
+ * Brings one of the greenlets that are ready to the head of the queue: any of those before the first callback of
+ * another kind, which keeps its place, as what is first in first out by contract.
+ */
+void vr_hub_choose(vr_hub *hub)
+{
+    size_t ready = 0;
+
+    for (vr_callback *callback = hub->first; is_greenlet(callback); callback = callback->next)
+        ready++;
+    if (ready < 2)
         return;
-    *callback->previous = callback->next;
-    if (callback->next)
-        callback->next->previous = callback->previous;
+    vr_callback *chosen = hub->first;
+    for (size_t n = next_random(hub) % ready; n > 0; n--)
+        chosen = chosen->next;
+    vr_hub_take_off(hub, chosen);
+    chosen->next = hub->first;
+    if (hub->first)
+        hub->first->previous = &chosen->next;
     else
-        thread_hub->last = callback->previous;
-    callback->previous = NULL;
+        hub->last = &chosen->next;
+    chosen->previous = &hub->first;
+    hub->first = chosen;
+}
+
+/*
+ * A callback has the hub to itself: whoever it switches to comes back to it, not to who is next, so that nobody else
+ * runs before its end.
+ */
+static void run_callback(vr_hub *hub, vr_callback *callback)
+{
+    unsigned credit = hub->credit;
+
+    hub->credit = 0;
+    callback->run(callback);
+    hub->credit = credit;
+}
+
+/* Until the queue is empty or the credit used up, also by those who give way to each other without a stop here. */
+static void run_slice(vr_hub *hub)
+{
+    for (hub->credit = SLICE; hub->credit && hub->first;) {
+        if (hub->seed && is_greenlet(hub->first))
+            vr_hub_choose(hub);
+        hub->credit--;
+        vr_callback *callback = hub->first;
+        vr_hub_take_off(hub, callback);
+        if (is_greenlet(callback))
+            callback->run(callback);
+        else
+            run_callback(hub, callback);
+    }
 }
 
 static void run_queue(vr_hub *hub)
 {
-    vr_time end = 0;
-
-    for (int n = 0; hub->first && n < CALLBACKS_PER_POLL; n++) {
-        if (n % CLOCK_STRIDE == CLOCK_STRIDE - 1) {
-            vr_time now = monotonic_now();
-            if (!end)
-                end = now + time_per_poll;
-            else if (now > end)
-                break;
-        }
-        vr_callback *callback = hub->first;
-        vr_callback_cancel(callback);
-        callback->run(callback);
+    for (int slice = 0; hub->first && slice < SLICES_PER_POLL; slice++) {
+        run_slice(hub);
+        /* On a virtual clock, what runs when must not depend on how fast the machine is. */
+        if (hub->first && !hub->virtual_clock && monotonic_now() - hub->turn > time_per_poll)
+            break;
     }
+    hub->credit = 0;
 }
 
 /* --- Timers --- */
@@ -130,75 +184,165 @@ int vr_timer_start(vr_timer *timer, vr_time after)
 void vr_timer_stop(vr_timer *timer)
 {
     if (timer->list)
-        vr_timers_remove(&thread_hub->timers, timer);
+        vr_timers_remove(&vr_thread_hub->timers, timer);
     else
         vr_callback_cancel(&timer->callback);
 }
 
+/* --- Parking --- */
+
+/* The limit of a park, on the stack of the greenlet that parks. */
+struct patience {
+    vr_timer timer;
+    vr_greenlet *greenlet;
+    bool over;
+};
+
+/* Only has the greenlet look: what comes for it before its turn wins. */
+static void park_expired(vr_callback *callback)
+{
+    struct patience *patience = VR_CONTAINER(callback, struct patience, timer.callback);
+
+    patience->over = true;
+    vr_callback_queue(&patience->greenlet->wake);
+}
+
+static int park_for(vr_hub *hub, vr_greenlet *self, vr_time timeout)
+{
+    struct patience patience = {.timer.callback.run = park_expired, .greenlet = self};
+    long error = vr_timer_start(&patience.timer, timeout);
+
+    if (error)
+        return (int)error;
+    self->wait_until = patience.timer.list ? patience.timer.deadline : VR_FOREVER;
+    do
+        error = vr_greenlet_give_way(hub).error;
+    while (!error && !self->woken && !patience.over);
+    vr_timer_stop(&patience.timer);
+    if (error)
+        return (int)error;
+    return self->woken ? 0 : -ETIMEDOUT;
+}
+
+int vr_hub_park(vr_hub *hub, vr_time timeout, vr_wait_kind kind, const void *on)
+{
+    vr_greenlet *self = hub->current;
+    long error;
+
+    self->woken = false;
+    self->wait_kind = (unsigned char)kind;
+    self->wait_on = on;
+    self->wait_since = hub->turn;
+    if (timeout != VR_FOREVER) {
+        error = park_for(hub, self, timeout);
+    } else {
+        self->wait_until = VR_FOREVER;
+        if (kind == VR_WAIT_GREENLET || kind == VR_WAIT_GREENLETS || kind == VR_WAIT_LOCK)
+            vr_deadlock_check(hub, self);
+        /* A stray vr_switch is no reason to go on. */
+        do
+            error = vr_greenlet_give_way(hub).error;
+        while (!error && !self->woken);
+    }
+    self->wait_kind = VR_WAIT_SWITCH;
+    return (int)error;
+}
+
 /* --- The loop --- */
+
+/* Does a virtual clock stand still, as something goes on in another thread, which takes the time it takes? */
+static bool is_awaited_outside(const vr_hub *hub)
+{
+    return hub->poller.inbox && hub->poller.inbox->refs;
+}
+
+/* When the next poll has to end; now, where something can go on at once. */
+static vr_time poll_limit(const vr_hub *hub, vr_time now, vr_time deadline)
+{
+    if (hub->first)
+        return now;
+    if (!hub->virtual_clock)
+        return deadline;
+    return deadline == VR_FOREVER || is_awaited_outside(hub) ? VR_FOREVER : now;
+}
 
 /* One poll, as long as nothing is queued and no timer is due; then the due timers are queued behind what became ready.
  */
 static void poll(vr_hub *hub)
 {
-    vr_time now = vr_hub_now(hub), deadline = vr_timers_next(&hub->timers);
-    bool wait = !hub->first && !(hub->virtual_clock && hub->timers.count);
+    vr_time deadline = vr_timers_next(&hub->timers);
+    vr_time now = deadline == VR_FOREVER ? 0 : vr_hub_now(hub);
+    vr_time limit = poll_limit(hub, now, deadline);
 
-    if (wait || hub->poller.waits)
-        vr_poller_run(&hub->poller, now, wait ? deadline : now);
+    if (limit > now || hub->poller.waits) {
+        __atomic_store_n(&hub->polling, true, __ATOMIC_RELAXED);
+        vr_poller_run(&hub->poller, now, limit);
+        __atomic_store_n(&hub->polling, false, __ATOMIC_RELAXED);
+    }
+    if (vr_inbox_filled(hub->poller.inbox))
+        vr_inbox_collect(hub->poller.inbox);
     /* Nothing can happen now: the virtual time jumps to where something does. */
-    if (hub->virtual_clock && !hub->first && deadline != VR_FOREVER && deadline > hub->now)
+    if (hub->virtual_clock && !hub->first && deadline != VR_FOREVER && deadline > hub->now && !is_awaited_outside(hub))
         hub->now = deadline;
 
-    now = vr_hub_now(hub);
-    for (vr_timer *timer; (timer = vr_timers_pop(&hub->timers, now));)
-        vr_callback_queue(&timer->callback);
+    hub->turn = vr_hub_now(hub);
+    __atomic_store_n(&hub->switches, hub->switches + 1, __ATOMIC_RELAXED); /* the hub goes on, for the monitor */
+    for (vr_timer *timer; (timer = vr_timers_pop(&hub->timers, hub->turn));) {
+        if (timer->callback.run == park_expired)
+            park_expired(&timer->callback);
+        else
+            vr_callback_queue(&timer->callback);
+    }
 }
 
 /* Nothing is queued, nothing is waited for: whatever main waits for will not come. */
 static bool is_over(const vr_hub *hub)
 {
-    return !hub->first && !hub->poller.waits && hub->timers.count <= hub->joining_timers;
+    return !hub->first && !hub->poller.waits && !vr_inbox_filled(hub->poller.inbox) &&
+           hub->timers.count <= hub->joining_timers;
+}
+
+static void tell_main(vr_hub *hub)
+{
+    if (hub->joining) {
+        vr_hub_wake(&hub->main);
+        return;
+    }
+    vr_deadlock_keep_dump(hub);
+    vr_greenlet_resume(&hub->main, vr_fail(-EDEADLK));
 }
 
 static vr_result run_loop(void *argument)
 {
-    vr_hub *hub = thread_hub;
+    vr_hub *hub = vr_thread_hub;
 
     (void)argument;
     for (;;) {
         run_queue(hub);
         if (!is_over(hub))
             poll(hub);
-        else if (hub->joining)
-            vr_waiter_switch(hub->joining, NULL);
         else
-            vr_greenlet_resume(&hub->main, vr_fail(-EDEADLK));
+            tell_main(hub);
     }
     return vr_ok(NULL);
 }
 
-vr_result vr_hub_park(vr_hub *hub)
-{
-    if (hub->current == hub->loop_greenlet)
-        return vr_fail(-EPERM);
-    return vr_greenlet_resume(hub->loop_greenlet, vr_ok(NULL));
-}
-
 /* --- The hub's life --- */
 
-static vr_hub *make_hub(void)
+vr_hub *vr_hub_make(void)
 {
     vr_hub *hub = calloc(1, sizeof *hub);
 
     if (!hub)
         return NULL;
-    if (vr_poller_init(&hub->poller) < 0) {
+    int failure = vr_poller_init(&hub->poller);
+    if (failure) {
         free(hub);
-        errno = ENOMEM;
+        errno = -failure;
         return NULL;
     }
     hub->last = &hub->first;
+    hub->turn = monotonic_now();
     vr_greenlet_init(&hub->main, hub, NULL, NULL);
     vr_fiber_init(&hub->main.fiber, NULL, 0);
     hub->main.state = VR_STATE_RUNNING;
@@ -206,7 +350,7 @@ static vr_hub *make_hub(void)
     hub->current = &hub->main;
     vr_greenlet_init(&hub->none, hub, NULL, NULL);
     hub->none.state = VR_STATE_DEAD;
-    hub->loop_greenlet = vr_greenlet_create(hub, run_loop, &hub->main);
+    hub->loop_greenlet = vr_greenlet_create(hub, run_loop, &hub->main, 0);
     if (!hub->loop_greenlet) {
         int error = errno;
         vr_stack_arena_done(&hub->stacks);
@@ -216,17 +360,13 @@ static vr_hub *make_hub(void)
         return NULL;
     }
     hub->loop_greenlet->name = "hub";
-    return thread_hub = hub;
-}
-
-vr_hub *vr_hub_get(void)
-{
-    return thread_hub ? thread_hub : make_hub();
+    vr_overflow_begin();
+    return vr_thread_hub = hub;
 }
 
 int vr_hub_free(void)
 {
-    vr_hub *hub = thread_hub;
+    vr_hub *hub = vr_thread_hub;
 
     if (!hub)
         return 0;
@@ -236,66 +376,74 @@ int vr_hub_free(void)
     vr_sleep(0);
     if (hub->stacks.in_use > 1)
         return -EBUSY;
+    vr_local_end(&hub->main);
+    /* What it has ended may have used greenlets. */
+    vr_sleep(0);
+    if (hub->stacks.in_use > 1)
+        return -EBUSY;
+    vr_threadpool_free(hub->threadpool);
+    vr_monitor_stop();
+    vr_dump_off_signal();
+    vr_overflow_end();
     while (hub->first)
         vr_callback_cancel(hub->first);
     vr_fiber_done(&hub->loop_greenlet->fiber);
     vr_stack_arena_done(&hub->stacks);
     vr_timers_done(&hub->timers);
     vr_poller_done(&hub->poller);
+    free(hub->deadlock);
     free(hub);
-    thread_hub = NULL;
+    vr_thread_hub = NULL;
     return 0;
 }
 
 /* --- What programs ask --- */
 
-/* A sleeper, and the timer that ends its sleep. */
-struct sleep {
-    vr_timer timer;
-    vr_waiter waiter;
-};
-
-static void sleep_over(vr_callback *callback)
-{
-    vr_waiter_switch(&VR_CONTAINER(callback, struct sleep, timer.callback)->waiter, NULL);
-}
-
 int vr_sleep(vr_time duration)
 {
-    vr_hub *hub = vr_hub_get();
+    int error;
+    vr_hub *hub = vr_hub_to_block(&error);
 
     if (!hub)
-        return -ENOMEM;
-    if (hub->current == hub->loop_greenlet)
-        return -EPERM;
-    if (duration <= 0) {
-        vr_hub_wake(hub->current);
-        return (int)vr_hub_park(hub).error;
-    }
-    struct sleep sleep = {.timer.callback.run = sleep_over};
-    int error = vr_timer_start(&sleep.timer, duration);
-    if (error)
         return error;
-    error = (int)vr_waiter_get(&sleep.waiter, VR_FOREVER).error;
-    vr_timer_stop(&sleep.timer);
+    if (duration > 0) {
+        error = vr_hub_park(hub, duration, VR_WAIT_TIMER, NULL);
+        return error == -ETIMEDOUT ? 0 : error;
+    }
+    vr_greenlet *self = hub->current;
+    self->wait_kind = VR_WAIT_TURN;
+    if (!vr_callback_queued(&self->wake))
+        vr_hub_append(hub, &self->wake);
+    error = (int)vr_greenlet_give_way(hub).error;
+    self->wait_kind = VR_WAIT_SWITCH;
     return error;
 }
 
 int vr_hub_join(vr_time timeout)
 {
     vr_hub *hub = vr_hub_get();
-    vr_waiter waiter = VR_WAITER;
 
     if (!hub)
         return -ENOMEM;
     if (hub->current != &hub->main)
         return -EPERM;
-    hub->joining = &waiter;
+    hub->joining = true;
     hub->joining_timers = vr_deadline(timeout) == VR_FOREVER ? 0 : 1;
-    int error = (int)vr_waiter_get(&waiter, timeout).error;
-    hub->joining = NULL;
+    int error = vr_hub_park(hub, timeout, VR_WAIT_IDLE, NULL);
+    hub->joining = false;
     hub->joining_timers = 0;
     return error;
+}
+
+int vr_hub_seed(uint64_t seed)
+{
+    vr_hub *hub = vr_hub_get();
+
+    if (!hub)
+        return -ENOMEM;
+    /* 0 stands for no seed, and is the one state that the generator cannot leave. */
+    hub->seed = seed ? seed * 0x9e3779b97f4a7c15u : 0;
+    return 0;
 }
 
 static bool print_error(vr_greenlet *greenlet, long error)

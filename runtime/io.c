@@ -2,13 +2,21 @@
 
 #include "container.h"
 #include "hub.h"
+#include "io.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+/* --- Waiting --- */
+
+/* A wait in one direction; a greenlet may have two of them. */
 struct io_wait {
     vr_poll_wait poll;
-    vr_waiter waiter;
+    vr_greenlet *greenlet;
+    bool ready;
     int error;
 };
 
@@ -17,23 +25,28 @@ static void io_ready(vr_poll_wait *poll, int error)
 {
     struct io_wait *wait = VR_CONTAINER(poll, struct io_wait, poll);
 
+    wait->ready = true;
     wait->error = error;
-    vr_waiter_switch(&wait->waiter, NULL);
+    vr_hub_wake(wait->greenlet);
 }
+
+static const vr_wait_kind kind_of[2] = {
+    [VR_DIRECTION_READ] = VR_WAIT_READABLE,
+    [VR_DIRECTION_WRITE] = VR_WAIT_WRITABLE,
+};
 
 static int wait_for(int fd, vr_direction direction, vr_time timeout)
 {
-    vr_hub *hub = vr_hub_get();
-    struct io_wait wait = {.poll.ready = io_ready};
+    int error;
+    vr_hub *hub = vr_hub_to_block(&error);
 
     if (!hub)
-        return -ENOMEM;
-    if (hub->current == hub->loop_greenlet)
-        return -EPERM;
-    int error = vr_poller_add(&hub->poller, fd, direction, &wait.poll);
+        return error;
+    struct io_wait wait = {.poll.ready = io_ready, .greenlet = hub->current};
+    error = vr_poller_add(&hub->poller, fd, direction, &wait.poll);
     if (error)
         return error;
-    error = (int)vr_waiter_get(&wait.waiter, timeout).error;
+    error = vr_hub_park(hub, timeout, kind_of[direction], (const void *)(intptr_t)fd);
     vr_poller_remove(&hub->poller, fd, direction, &wait.poll);
     return error ? error : wait.error;
 }
@@ -48,35 +61,114 @@ int vr_wait_writable(int fd, vr_time timeout)
     return wait_for(fd, VR_DIRECTION_WRITE, timeout);
 }
 
-/* The time that a call has: a timeout, and, once it has waited, the deadline that this means. The clock is not read
- * before. */
-struct patience {
-    vr_time timeout;
-    vr_time deadline;
-};
+int vr_wait_either(int fd, vr_time timeout)
+{
+    int error;
+    vr_hub *hub = vr_hub_to_block(&error);
 
-/* After a system call that failed with errno: 0 when it should be made again, as the descriptor is ready now; or the
- * error. */
-static int retry(int fd, vr_direction direction, struct patience *patience)
+    if (!hub)
+        return error;
+    struct io_wait reading = {.poll.ready = io_ready, .greenlet = hub->current}, writing = reading;
+    error = vr_poller_add(&hub->poller, fd, VR_DIRECTION_READ, &reading.poll);
+    if (error)
+        return error;
+    error = vr_poller_add(&hub->poller, fd, VR_DIRECTION_WRITE, &writing.poll);
+    if (!error) {
+        error = vr_hub_park(hub, timeout, VR_WAIT_READABLE, (const void *)(intptr_t)fd);
+        vr_poller_remove(&hub->poller, fd, VR_DIRECTION_WRITE, &writing.poll);
+    }
+    vr_poller_remove(&hub->poller, fd, VR_DIRECTION_READ, &reading.poll);
+    if (error || reading.error) /* a close tells both */
+        return error ? error : reading.error;
+    return (reading.ready ? VR_READABLE : 0) | (writing.ready ? VR_WRITABLE : 0);
+}
+
+/* Waits, for as long as the patience lasts. */
+static int wait_patiently(int fd, vr_direction direction, vr_patience *patience)
 {
     vr_time left = patience->timeout;
 
+    if (!patience->waited) {
+        patience->waited = true;
+        patience->deadline = left == VR_FOREVER ? VR_FOREVER : vr_deadline(left);
+    } else {
+        left = vr_remaining(patience->deadline);
+        /* Here, since a descriptor that is ready in the turn of its timeout is no timeout: one that is always said to
+         * be ready, and never is, would go on for ever. */
+        if (!left)
+            return -ETIMEDOUT;
+    }
+    return wait_for(fd, direction, left);
+}
+
+/* --- Guessing whether there is anything to read --- */
+
+/*
+ * Most readers take all there is, and then have to wait. That shows in a read that left room in its buffer, and the
+ * next one waits first. A read that filled its buffer tells nothing: what the one before it found is taken for a rule,
+ * and tried again after GUESSES reads, lest a guess that is wrong stays. A wrong guess costs one poll, or one system
+ * call.
+ */
+enum { GUESSES = 16 };
+
+static vr_habit *habit_of(int fd)
+{
+    vr_hub *hub = vr_hub_peek();
+
+    return hub ? vr_poller_habit(&hub->poller, fd) : NULL;
+}
+
+int vr_io_begin_read(int fd, vr_patience *patience)
+{
+    vr_hub *hub = vr_hub_peek();
+    vr_habit *habit = habit_of(fd);
+
+    /* Where it must not wait, it asks the system. */
+    if (!habit || patience->timeout <= 0 || hub->current == hub->loop_greenlet)
+        return 0;
+    if (!habit->drained) {
+        if (!habit->guesses)
+            return 0;
+        habit->guesses--;
+    }
+    return wait_patiently(fd, VR_DIRECTION_READ, patience);
+}
+
+void vr_io_end_read(int fd, bool drained)
+{
+    vr_habit *habit = habit_of(fd);
+
+    if (habit)
+        habit->drained = drained;
+}
+
+int vr_io_retry(int fd, vr_direction direction, vr_patience *patience)
+{
     if (errno == EINTR)
         return 0;
     if (errno != EAGAIN)
         return -errno;
-    if (patience->deadline)
-        left = vr_remaining(patience->deadline);
-    else
-        patience->deadline = vr_deadline(left);
-    return wait_for(fd, direction, left);
+    int error = wait_patiently(fd, direction, patience);
+    vr_habit *habit = habit_of(fd);
+    if (!error && habit && direction == VR_DIRECTION_READ)
+        habit->guesses = GUESSES;
+    return error;
 }
 
-int vr_socket(int domain, int type, int protocol)
-{
-    int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+/* --- Descriptors --- */
 
-    return fd < 0 ? -errno : fd;
+int vr_pipe(int ends[2])
+{
+    return pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int vr_set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return -errno;
+    return flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? 0 : -errno;
 }
 
 int vr_close(int fd)
@@ -85,122 +177,101 @@ int vr_close(int fd)
 
     if (hub)
         vr_poller_forget(&hub->poller, fd);
-    return close(fd) < 0 ? -errno : 0;
+    /* Linux has closed it also when it says EINTR: a second try would hit a stranger. */
+    return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
+
+/* --- Streams --- */
 
 ssize_t vr_read(int fd, void *out, size_t len, vr_time timeout)
 {
-    struct patience patience = {.timeout = timeout};
-    ssize_t n;
+    vr_patience patience = {.timeout = timeout};
+    int error = vr_io_begin_read(fd, &patience);
 
-    while ((n = read(fd, out, len)) < 0) {
-        int error = retry(fd, VR_DIRECTION_READ, &patience);
-        if (error)
-            return error;
+    while (!error) {
+        ssize_t n = read(fd, out, len);
+        if (n >= 0) {
+            vr_io_end_read(fd, n > 0 && (size_t)n < len);
+            return n;
+        }
+        error = vr_io_retry(fd, VR_DIRECTION_READ, &patience);
     }
-    return n;
+    return error;
 }
 
-static ssize_t write_plain(int fd, const void *data, size_t len)
+static size_t iovec_len(const struct iovec *pieces, int count)
 {
-    return write(fd, data, len);
+    size_t len = 0;
+
+    for (int i = 0; i < count; i++)
+        len += pieces[i].iov_len;
+    return len;
 }
 
-static ssize_t write_socket(int fd, const void *data, size_t len)
+ssize_t vr_readv(int fd, const struct iovec *pieces, int count, vr_time timeout)
 {
-    return send(fd, data, len, MSG_NOSIGNAL);
+    vr_patience patience = {.timeout = timeout};
+    int error = vr_io_begin_read(fd, &patience);
+
+    while (!error) {
+        ssize_t n = readv(fd, pieces, count);
+        if (n >= 0) {
+            vr_io_end_read(fd, n > 0 && (size_t)n < iovec_len(pieces, count));
+            return n;
+        }
+        error = vr_io_retry(fd, VR_DIRECTION_READ, &patience);
+    }
+    return error;
 }
 
-static ssize_t write_all(ssize_t (*call)(int, const void *, size_t), int fd, const char *data, size_t len,
-                         vr_time timeout)
+ssize_t vr_write(int fd, const void *data, size_t len, vr_time timeout)
 {
-    struct patience patience = {.timeout = timeout};
+    vr_patience patience = {.timeout = timeout};
 
     for (size_t done = 0; done < len;) {
-        ssize_t n = call(fd, data + done, len - done);
+        ssize_t n = write(fd, (const char *)data + done, len - done);
         if (n >= 0) {
             done += (size_t)n;
             continue;
         }
-        int error = retry(fd, VR_DIRECTION_WRITE, &patience);
+        int error = vr_io_retry(fd, VR_DIRECTION_WRITE, &patience);
         if (error)
             return error;
     }
     return (ssize_t)len;
 }
 
-ssize_t vr_write(int fd, const void *data, size_t len, vr_time timeout)
+size_t vr_iovec_skip(const struct iovec *pieces, size_t count, size_t done, size_t *offset)
 {
-    return write_all(write_plain, fd, data, len, timeout);
+    size_t i = 0;
+
+    while (i < count && done >= pieces[i].iov_len)
+        done -= pieces[i++].iov_len;
+    *offset = done;
+    return i;
 }
 
-ssize_t vr_send(int fd, const void *data, size_t len, vr_time timeout)
+ssize_t vr_writev(int fd, const struct iovec *pieces, int count, vr_time timeout)
 {
-    return write_all(write_socket, fd, data, len, timeout);
-}
+    vr_patience patience = {.timeout = timeout};
+    size_t all = (size_t)count, offset = 0;
+    ssize_t done = 0;
 
-int vr_accept(int fd, struct sockaddr *address, socklen_t *address_len, vr_time timeout)
-{
-    struct patience patience = {.timeout = timeout};
-    int accepted;
-
-    while ((accepted = accept4(fd, address, address_len, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0) {
-        int error = retry(fd, VR_DIRECTION_READ, &patience);
-        if (error)
-            return error;
-    }
-    return accepted;
-}
-
-int vr_connect(int fd, const struct sockaddr *address, socklen_t address_len, vr_time timeout)
-{
-    int result = 0;
-    socklen_t len = sizeof result;
-
-    if (connect(fd, address, address_len) == 0)
-        return 0;
-    /* A Unix socket whose listener's backlog is full says EAGAIN, and nothing would ever wake a wait: an error like
-     * others. */
-    if (errno != EINPROGRESS && errno != EINTR)
-        return -errno;
-    int error = wait_for(fd, VR_DIRECTION_WRITE, timeout);
-    if (error)
-        return error;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &result, &len) < 0)
-        return -errno;
-    return -result;
-}
-
-int vr_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeout)
-{
-    struct patience patience = {.timeout = timeout};
-    int n;
-
-    while ((n = recvmmsg(fd, messages, count, 0, NULL)) < 0) {
-        int error = retry(fd, VR_DIRECTION_READ, &patience);
-        if (error)
-            return error;
-    }
-    return n;
-}
-
-int vr_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, vr_time timeout)
-{
-    struct patience patience = {.timeout = timeout};
-    unsigned done = 0;
-
-    while (done < count) {
-        int n = sendmmsg(fd, messages + done, count - done, 0);
-        if (n > 0) {
-            done += (unsigned)n;
+    if (count < 0)
+        return -EINVAL;
+    for (size_t i = vr_iovec_skip(pieces, all, 0, &offset); i < all;) {
+        const struct iovec *rest = pieces + i;
+        /* A piece that is half done is finished alone, since the pieces are not ours to change. */
+        ssize_t n = offset ? write(fd, (const char *)rest->iov_base + offset, rest->iov_len - offset)
+                           : writev(fd, rest, all - i < IOV_MAX ? (int)(all - i) : IOV_MAX);
+        if (n >= 0) {
+            done += n;
+            i += vr_iovec_skip(rest, all - i, offset + (size_t)n, &offset);
             continue;
         }
-        /* A message that is refused is the caller's to pass over; what ends the wait itself is an error at once. */
-        if (errno != EAGAIN && errno != EINTR && done)
-            return (int)done;
-        int error = retry(fd, VR_DIRECTION_WRITE, &patience);
+        int error = vr_io_retry(fd, VR_DIRECTION_WRITE, &patience);
         if (error)
             return error;
     }
-    return (int)done;
+    return done;
 }

@@ -1,6 +1,7 @@
-/* Waiting for several greenlets: an entry for each, linked to it, that joins the list of the ended ones when it fires.
- */
+/* Waiting for several: an entry for each, linked to it, that joins the list of those that are ready when it fires. */
+#include "container.h"
 #include "hub.h"
+#include "waitable.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,31 +9,28 @@
 struct vr_iwait_entry {
     vr_link link;
     vr_iwait *iwait;
-    vr_greenlet *greenlet; /* NULL: one that memory ran out for */
+    vr_waitable *waitable;
     bool ended;
     struct vr_iwait_entry *next; /* among the ended */
 };
 
 /* --- One --- */
 
-static void wake_joiner(vr_greenlet *greenlet, void *waiter)
-{
-    (void)greenlet;
-    vr_waiter_switch(waiter, NULL);
-}
-
 int vr_join(vr_greenlet *greenlet, vr_time timeout)
 {
+    int error;
+
     if (vr_ready(greenlet))
         return 0;
-    if (greenlet == vr_current())
+    vr_greenlet_check(greenlet, "join of a greenlet of another thread");
+    vr_hub *hub = vr_hub_to_block(&error);
+    if (!hub)
+        return error;
+    if (greenlet == hub->current)
         return -EINVAL;
 
-    vr_waiter waiter = VR_WAITER;
-    vr_link link = {.notify = wake_joiner, .context = &waiter};
-    vr_rawlink(greenlet, &link);
-    int error = (int)vr_waiter_get(&waiter, timeout).error;
-    vr_unlink(greenlet, &link);
+    vr_waiting waiting = VR_WAITING(hub);
+    error = vr_waitable_park(hub, &greenlet->waitable, &waiting, timeout, VR_WAIT_GREENLET);
     /* It may have died in the very turn in which time ran out. */
     return error == -ETIMEDOUT && vr_ready(greenlet) ? 0 : error;
 }
@@ -84,78 +82,123 @@ static void append(struct vr_iwait_entry *entry)
     iwait->last = &entry->next;
 }
 
-static void entry_ended(vr_greenlet *greenlet, void *context)
+static void entry_ended(void *source, void *context)
 {
     struct vr_iwait_entry *entry = context;
 
-    (void)greenlet;
+    (void)source;
     append(entry);
-    vr_waiter_switch(&entry->iwait->waiter, NULL);
+    if (entry->iwait->getter)
+        vr_hub_wake(entry->iwait->getter);
 }
 
-/* Is it dead, and has it not been taken in? */
+/* Is it ready, and has it not been taken in? */
 static bool is_missed(const struct vr_iwait_entry *entry)
 {
-    return !entry->ended && vr_ready(entry->greenlet);
+    return !entry->ended && vr_waitable_ready(entry->waitable);
 }
 
+/* When it ended, in the order of its thread's deaths: 0 for what is no greenlet, or never was one for want of memory.
+ */
+static uint64_t death_of(const struct vr_iwait_entry *entry)
+{
+    if (entry->waitable->kind != VR_WAITABLE_GREENLET)
+        return 0;
+    return VR_CONTAINER(entry->waitable, vr_greenlet, waitable)->death;
+}
+
+/* In the order in which they died; what is no greenlet first, in the order in which it is listed. */
 static int by_death(const void *left, const void *right)
 {
-    const vr_greenlet *a = (*(struct vr_iwait_entry *const *)left)->greenlet;
-    const vr_greenlet *b = (*(struct vr_iwait_entry *const *)right)->greenlet;
+    const struct vr_iwait_entry *a = *(struct vr_iwait_entry *const *)left, *b = *(struct vr_iwait_entry *const *)right;
+    uint64_t a_death = death_of(a), b_death = death_of(b);
 
-    if (!a || !b)
-        return !b - !a; /* those that never were came first */
-    return (a->death > b->death) - (a->death < b->death);
+    if (a_death != b_death)
+        return a_death < b_death ? -1 : 1;
+    return (a > b) - (a < b);
 }
 
-/* Takes in those that are dead but have not come through their links, in the order in which they died. */
+/* Takes in those that are ready but have not come through their links. */
 static int gather(vr_iwait *iwait)
 {
-    struct vr_iwait_entry **dead = NULL;
+    struct vr_iwait_entry **ready = NULL;
     size_t count = 0;
 
     for (size_t i = 0; i < iwait->count; i++)
         count += is_missed(&iwait->entries[i]);
     if (!count)
         return 0;
-    dead = malloc(count * sizeof(struct vr_iwait_entry *));
-    if (!dead)
+    ready = malloc(count * sizeof(struct vr_iwait_entry *));
+    if (!ready)
         return -ENOMEM;
     count = 0;
     for (size_t i = 0; i < iwait->count; i++)
         if (is_missed(&iwait->entries[i]))
-            dead[count++] = &iwait->entries[i];
-    qsort(dead, count, sizeof(struct vr_iwait_entry *), by_death);
+            ready[count++] = &iwait->entries[i];
+    qsort(ready, count, sizeof(struct vr_iwait_entry *), by_death);
     for (size_t i = 0; i < count; i++) {
-        if (dead[i]->greenlet)
-            vr_unlink(dead[i]->greenlet, &dead[i]->link);
-        append(dead[i]);
+        vr_unlink(&ready[i]->link);
+        append(ready[i]);
     }
-    free(dead);
+    free(ready);
     return 0;
 }
 
-/* Links all that live; the dead have ended first. */
-static int begin(vr_iwait *iwait, vr_greenlet *const greenlets[], size_t count, const vr_wait_options *options)
+/* Room for entries; they are filled in by add. */
+static int prepare(vr_iwait *iwait, size_t count, const vr_wait_options *options)
 {
     size_t wanted = options->wanted && options->wanted < count ? options->wanted : count;
 
-    *iwait = (vr_iwait){.count = count, .left = wanted, .deadline = vr_deadline(options->timeout)};
+    *iwait = (vr_iwait){.left = wanted, .deadline = vr_deadline(options->timeout)};
     iwait->last = &iwait->first;
     iwait->entries = calloc(count, sizeof *iwait->entries);
-    if (!iwait->entries && count)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        struct vr_iwait_entry *entry = &iwait->entries[i];
-        *entry = (struct vr_iwait_entry){
-            .link = {.notify = entry_ended, .context = entry}, .iwait = iwait, .greenlet = greenlets[i]};
-        if (!vr_ready(entry->greenlet))
-            vr_rawlink(entry->greenlet, &entry->link);
-    }
+    return iwait->entries || !count ? 0 : -ENOMEM;
+}
+
+/* One more; linked, unless it is ready already. */
+static void add(vr_iwait *iwait, vr_waitable *waitable)
+{
+    struct vr_iwait_entry *entry = &iwait->entries[iwait->count++];
+
+    *entry = (struct vr_iwait_entry){
+        .link = {.notify = entry_ended, .context = entry}, .iwait = iwait, .waitable = waitable};
+    if (!vr_waitable_ready(waitable))
+        vr_waitable_link(waitable, &entry->link);
+}
+
+/* Those that were ready before come first. */
+static int begin(vr_iwait *iwait)
+{
     int error = gather(iwait);
+
     if (error)
         vr_iwait_done(iwait);
+    return error;
+}
+
+static int begin_greenlets(vr_iwait *iwait, vr_greenlet *const greenlets[], size_t count,
+                           const vr_wait_options *options)
+{
+    int error = vr_hub_get() ? prepare(iwait, count, options) : -ENOMEM;
+
+    if (error)
+        return error;
+    for (size_t i = 0; i < count; i++)
+        add(iwait, vr_greenlet_waitable(greenlets[i]));
+    return begin(iwait);
+}
+
+/* Parks until something is taken in: 0, or an error. */
+static long park(vr_iwait *iwait, vr_time left)
+{
+    int error;
+    vr_hub *hub = vr_hub_to_block(&error);
+
+    if (!hub)
+        return error;
+    iwait->getter = hub->current;
+    error = vr_hub_park(hub, left, VR_WAIT_GREENLETS, iwait);
+    iwait->getter = NULL;
     return error;
 }
 
@@ -168,8 +211,7 @@ static void await(vr_iwait *iwait)
 {
     vr_time left = vr_remaining(iwait->deadline);
 
-    vr_waiter_clear(&iwait->waiter);
-    iwait->error = left ? vr_waiter_get(&iwait->waiter, left).error : -ETIMEDOUT;
+    iwait->error = left ? park(iwait, left) : -ETIMEDOUT;
     if (iwait->error == -ETIMEDOUT) {
         int error = gather(iwait);
         if (error || iwait->first)
@@ -195,19 +237,46 @@ static struct vr_iwait_entry *next_ended(vr_iwait *iwait)
     return entry;
 }
 
+/* The greenlet that an entry stands for; NULL for one that memory ran out for. */
+static vr_greenlet *greenlet_of(const struct vr_iwait_entry *entry)
+{
+    vr_greenlet *greenlet = VR_CONTAINER(entry->waitable, vr_greenlet, waitable);
+
+    return greenlet == &greenlet->hub->none ? NULL : greenlet;
+}
+
 int vr_iwait_init(vr_iwait *iwait, vr_greenlet *const greenlets[], size_t count, const vr_wait_options *options)
 {
+    *iwait = (vr_iwait){0};
     for (size_t i = 0; i < count; i++)
         if (!greenlets[i])
             return -EINVAL;
-    return begin(iwait, greenlets, count, options);
+    return begin_greenlets(iwait, greenlets, count, options);
+}
+
+int vr_iwait_init_objects(vr_iwait *iwait, vr_waitable *const objects[], size_t count, const vr_wait_options *options)
+{
+    int error = prepare(iwait, count, options);
+
+    if (error)
+        return error;
+    for (size_t i = 0; i < count; i++)
+        add(iwait, objects[i]);
+    return begin(iwait);
 }
 
 vr_greenlet *vr_iwait_next(vr_iwait *iwait)
 {
     struct vr_iwait_entry *entry = next_ended(iwait);
 
-    return entry ? entry->greenlet : NULL;
+    return entry ? greenlet_of(entry) : NULL;
+}
+
+vr_waitable *vr_iwait_next_object(vr_iwait *iwait)
+{
+    struct vr_iwait_entry *entry = next_ended(iwait);
+
+    return entry ? entry->waitable : NULL;
 }
 
 long vr_iwait_error(const vr_iwait *iwait)
@@ -218,10 +287,14 @@ long vr_iwait_error(const vr_iwait *iwait)
 void vr_iwait_done(vr_iwait *iwait)
 {
     for (size_t i = 0; i < iwait->count; i++)
-        if (iwait->entries[i].greenlet)
-            vr_unlink(iwait->entries[i].greenlet, &iwait->entries[i].link);
+        vr_unlink(&iwait->entries[i].link);
     free(iwait->entries);
     *iwait = (vr_iwait){0};
+}
+
+const vr_waitable *vr_iwait_awaited(const vr_iwait *iwait, size_t n)
+{
+    return iwait->entries[n].ended ? NULL : iwait->entries[n].waitable;
 }
 
 int vr_wait(vr_greenlet *const greenlets[], size_t count, const vr_wait_options *options)
@@ -229,15 +302,16 @@ int vr_wait(vr_greenlet *const greenlets[], size_t count, const vr_wait_options 
     vr_iwait iwait;
     struct vr_iwait_entry *entry;
     int dead = 0;
-    long error = begin(&iwait, greenlets, count, options);
+    long error = begin_greenlets(&iwait, greenlets, count, options);
 
     if (error)
         return (int)error;
     while ((entry = next_ended(&iwait))) {
+        vr_greenlet *greenlet = greenlet_of(entry);
         if (options->done)
-            options->done[dead] = entry->greenlet;
+            options->done[dead] = greenlet;
         dead++;
-        if (options->flags & VR_RAISE_ERROR && (error = vr_error(entry->greenlet)))
+        if (options->flags & VR_RAISE_ERROR && (error = vr_error(greenlet)))
             break;
     }
     /* What was thrown goes before a greenlet's error: nobody else will ever tell of it. */
@@ -245,4 +319,24 @@ int vr_wait(vr_greenlet *const greenlets[], size_t count, const vr_wait_options 
         error = iwait.error;
     vr_iwait_done(&iwait);
     return error ? (int)error : dead;
+}
+
+int vr_wait_object(vr_waitable *const objects[], size_t count, vr_time timeout)
+{
+    vr_iwait iwait;
+
+    for (size_t i = 0; i < count; i++)
+        if (vr_waitable_ready(objects[i]))
+            return (int)i;
+    if (!count) {
+        int slept = vr_sleep(timeout);
+        return slept ? slept : -ETIMEDOUT;
+    }
+    long error = vr_iwait_init_objects(&iwait, objects, count, &(vr_wait_options){.timeout = timeout, .wanted = 1});
+    if (error)
+        return (int)error;
+    const struct vr_iwait_entry *entry = next_ended(&iwait);
+    int result = entry ? (int)(entry - iwait.entries) : (int)iwait.error;
+    vr_iwait_done(&iwait);
+    return result;
 }

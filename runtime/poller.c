@@ -1,14 +1,18 @@
 #include "poller.h"
 
+#include "async.h"
+
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct vr_fd {
     ev_io io; /* data: the poller */
     vr_poll_wait *waits[2];
+    vr_habit habit;
 };
 
 static const int event_of[2] = {[VR_DIRECTION_READ] = EV_READ, [VR_DIRECTION_WRITE] = EV_WRITE};
@@ -20,17 +24,40 @@ static void limit_reached(struct ev_loop *loop, ev_timer *timer, int events)
     ((vr_poller *)timer->data)->armed = VR_FOREVER;
 }
 
+/*
+ * A child of fork(2) shares the parent's epoll set: what it changed there, the parent would see. Every poller compares
+ * this count with its own before it polls.
+ */
+static unsigned forks;
+static int watching_forks; /* an errno */
+
+static void forked(void)
+{
+    forks++;
+}
+
+static void watch_forks(void)
+{
+    watching_forks = pthread_atfork(NULL, NULL, forked);
+}
+
 int vr_poller_init(vr_poller *poller)
 {
-    *poller = (vr_poller){.armed = VR_FOREVER};
-    poller->limit = malloc(sizeof *poller->limit);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, watch_forks);
+    *poller = (vr_poller){.armed = VR_FOREVER, .forks = forks};
+    poller->limit = watching_forks ? NULL : malloc(sizeof *poller->limit);
     if (!poller->limit)
         return -ENOMEM;
-    /* NOENV: LIBEV_FLAGS in the environment could choose a backend with other rules. */
-    poller->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    /* Not another backend instead where this one cannot be had, nor one that LIBEV_FLAGS in the environment asks for:
+     * they have other rules. */
+    errno = ENOMEM;
+    poller->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (!poller->loop) {
+        int error = -errno;
         free(poller->limit);
-        return -ENOMEM;
+        return error;
     }
     ev_timer_init(poller->limit, limit_reached, 0, 0);
     poller->limit->data = poller;
@@ -39,6 +66,7 @@ int vr_poller_init(vr_poller *poller)
 
 void vr_poller_done(vr_poller *poller)
 {
+    vr_inbox_free(poller->inbox);
     for (size_t fd = 0; fd < poller->fds_size; fd++) {
         if (poller->fds[fd])
             ev_io_stop(poller->loop, &poller->fds[fd]->io);
@@ -49,6 +77,29 @@ void vr_poller_done(vr_poller *poller)
     free(poller->limit);
     ev_loop_destroy(poller->loop);
     *poller = (vr_poller){0};
+}
+
+void vr_poller_replace(vr_poller *poller, vr_poller *fresh)
+{
+    vr_poller old = *poller;
+
+    *poller = *fresh;
+    poller->inbox = old.inbox;
+    poller->forks = forks;
+    poller->limit->data = poller;
+    for (size_t fd = 0; fd < poller->fds_size; fd++)
+        if (poller->fds[fd])
+            poller->fds[fd]->io.data = poller;
+    old.inbox = NULL;
+    vr_poller_done(&old);
+}
+
+/* After a fork that was not vr_fork's: all goes on, in a set of the child's own. */
+static void renew(vr_poller *poller)
+{
+    poller->forks = forks;
+    ev_loop_fork(poller->loop);
+    vr_inbox_renew(poller->inbox);
 }
 
 /*
@@ -67,8 +118,15 @@ static void set_limit(vr_poller *poller, vr_time now, vr_time deadline)
     poller->armed = deadline;
 }
 
+void vr_poller_catch_up(vr_poller *poller)
+{
+    if (poller->forks != forks)
+        renew(poller);
+}
+
 void vr_poller_run(vr_poller *poller, vr_time now, vr_time deadline)
 {
+    vr_poller_catch_up(poller);
     if (deadline <= now) {
         ev_run(poller->loop, EVRUN_NOWAIT);
         return;
@@ -93,8 +151,9 @@ static void descriptor_ready(struct ev_loop *loop, ev_io *io, int events)
     int unwanted = 0;
 
     (void)loop;
-    /* libev stops the watcher itself when the descriptor turned out to be closed behind its back. */
-    int error = events & EV_ERROR ? -EBADF : 0;
+    /* libev stops the watcher itself when the system refuses it: the descriptor was closed behind its back, or there is
+     * no room for one more. */
+    int error = events & EV_ERROR ? fcntl(io->fd, F_GETFD) < 0 ? -EBADF : -ENOMEM : 0;
     for (int direction = 0; direction < 2; direction++) {
         vr_poll_wait *wait = fd->waits[direction];
         if (!error && !(events & event_of[direction]))
@@ -110,28 +169,46 @@ static void descriptor_ready(struct ev_loop *loop, ev_io *io, int events)
         watch(poller, fd, io->events & (EV_READ | EV_WRITE) & ~unwanted);
 }
 
-/* The record of a descriptor, made when there is none; *error says why there can be none. */
-static struct vr_fd *record_of(vr_poller *poller, int fd, int *error)
+/*
+ * libev ends the program where it finds no memory. Its tables grow as ours do, at the same numbers: where there is no
+ * room for so much as they take for each descriptor, ours must not grow either.
+ */
+enum { LIBEV_OCTETS_PER_FD = 64 };
+
+static bool has_room_for_libev(size_t size)
 {
-    if ((size_t)fd >= poller->fds_size) {
-        size_t size = poller->fds_size ? poller->fds_size : 64;
-        while (size <= (size_t)fd)
-            size *= 2;
-        struct vr_fd **fds = realloc(poller->fds, size * sizeof(struct vr_fd *));
-        if (!fds) {
-            *error = -ENOMEM;
-            return NULL;
-        }
-        memset(fds + poller->fds_size, 0, (size - poller->fds_size) * sizeof(struct vr_fd *));
-        poller->fds = fds;
-        poller->fds_size = size;
-    }
+    void *volatile room = malloc(size * LIBEV_OCTETS_PER_FD); /* compilers leave out what is only freed */
+
+    free(room);
+    return room != NULL;
+}
+
+static bool grow_table(vr_poller *poller, int fd)
+{
+    size_t size = poller->fds_size ? poller->fds_size : 64;
+
+    while (size <= (size_t)fd)
+        size *= 2;
+    if (!has_room_for_libev(size))
+        return false;
+    struct vr_fd **fds = realloc(poller->fds, size * sizeof(struct vr_fd *));
+    if (!fds)
+        return false;
+    memset(fds + poller->fds_size, 0, (size - poller->fds_size) * sizeof(struct vr_fd *));
+    poller->fds = fds;
+    poller->fds_size = size;
+    return true;
+}
+
+/* The record of a descriptor, made when there is none. NULL when memory ran out. */
+static struct vr_fd *record_of(vr_poller *poller, int fd)
+{
+    if ((size_t)fd >= poller->fds_size && !grow_table(poller, fd))
+        return NULL;
     if (!poller->fds[fd]) {
         struct vr_fd *made = calloc(1, sizeof *made);
-        if (!made) {
-            *error = -ENOMEM;
+        if (!made)
             return NULL;
-        }
         ev_io_init(&made->io, descriptor_ready, fd, 0);
         made->io.data = poller;
         poller->fds[fd] = made;
@@ -141,14 +218,12 @@ static struct vr_fd *record_of(vr_poller *poller, int fd, int *error)
 
 int vr_poller_add(vr_poller *poller, int fd, vr_direction direction, vr_poll_wait *wait)
 {
-    int error = 0;
-
     /* Before the table grows: a number out of range would make it huge. */
     if (fd < 0 || ((size_t)fd >= poller->fds_size && fcntl(fd, F_GETFD) < 0))
         return -EBADF;
-    struct vr_fd *record = record_of(poller, fd, &error);
+    struct vr_fd *record = record_of(poller, fd);
     if (!record)
-        return error;
+        return -ENOMEM;
     if (record->waits[direction])
         return -EBUSY;
     int armed = ev_is_active(&record->io) ? record->io.events & (EV_READ | EV_WRITE) : 0;
@@ -159,23 +234,36 @@ int vr_poller_add(vr_poller *poller, int fd, vr_direction direction, vr_poll_wai
         watch(poller, record, armed | event_of[direction]);
     }
     record->waits[direction] = wait;
-    poller->waits++;
+    wait->called = false;
+    poller->waits += !wait->background;
     return 0;
+}
+
+static struct vr_fd *known(const vr_poller *poller, int fd)
+{
+    return fd >= 0 && (size_t)fd < poller->fds_size ? poller->fds[fd] : NULL;
+}
+
+vr_habit *vr_poller_habit(const vr_poller *poller, int fd)
+{
+    struct vr_fd *record = known(poller, fd);
+
+    return record ? &record->habit : NULL;
 }
 
 void vr_poller_remove(vr_poller *poller, int fd, vr_direction direction, const vr_poll_wait *wait)
 {
-    struct vr_fd *record = (size_t)fd < poller->fds_size ? poller->fds[fd] : NULL;
+    struct vr_fd *record = known(poller, fd);
 
     if (!record || record->waits[direction] != wait)
         return;
     record->waits[direction] = NULL;
-    poller->waits--;
+    poller->waits -= !wait->background;
 }
 
 void vr_poller_forget(vr_poller *poller, int fd)
 {
-    struct vr_fd *record = fd >= 0 && (size_t)fd < poller->fds_size ? poller->fds[fd] : NULL;
+    struct vr_fd *record = known(poller, fd);
 
     if (!record)
         return;
@@ -184,7 +272,7 @@ void vr_poller_forget(vr_poller *poller, int fd)
     for (int direction = 0; direction < 2; direction++) {
         vr_poll_wait *wait = record->waits[direction];
         if (wait) {
-            poller->waits--;
+            poller->waits -= !wait->background;
             wait->ready(wait, -EBADF);
         }
     }

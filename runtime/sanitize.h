@@ -65,6 +65,18 @@ static inline void vr_memory_open(void *start, size_t size)
 #endif
 }
 
+/* Does a tool watch this memory, and keep what was written where, so that only the program's own reads may look? */
+static inline int vr_memory_is_watched(void)
+{
+#if VR_ASAN
+    return 1;
+#elif VR_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return 0;
+#endif
+}
+
 /* What the tools know of one stack. For a thread's own stack (the main greenlet's) bottom and size are learnt when it
  * is left. */
 typedef struct vr_fiber {
@@ -112,6 +124,11 @@ static inline void vr_fiber_done(vr_fiber *fiber)
 #endif
 }
 
+#if VR_ASAN
+/* Where control came from, for whoever is entered. */
+static _Thread_local vr_fiber *vr_fiber_left;
+#endif
+
 /* Just before a switch; `leaving` for the last time when it is dead. */
 static inline void vr_fiber_leave(vr_fiber *leaving, vr_fiber *entering, int dead)
 {
@@ -119,6 +136,7 @@ static inline void vr_fiber_leave(vr_fiber *leaving, vr_fiber *entering, int dea
     (void)entering;
     (void)dead;
 #if VR_ASAN
+    vr_fiber_left = leaving;
     __sanitizer_start_switch_fiber(dead ? NULL : &leaving->fake_stack, entering->bottom, entering->size);
 #endif
 #if VR_TSAN
@@ -126,13 +144,12 @@ static inline void vr_fiber_leave(vr_fiber *leaving, vr_fiber *entering, int dea
 #endif
 }
 
-/* Just after a switch, on the stack that was entered; `left` is where control came from. */
-static inline void vr_fiber_enter(vr_fiber *entered, vr_fiber *left)
+/* Just after a switch, on the stack that was entered. */
+static inline void vr_fiber_enter(vr_fiber *entered)
 {
     (void)entered;
-    (void)left;
 #if VR_ASAN
-    __sanitizer_finish_switch_fiber(entered->fake_stack, &left->bottom, &left->size);
+    __sanitizer_finish_switch_fiber(entered->fake_stack, &vr_fiber_left->bottom, &vr_fiber_left->size);
 #endif
 }
 

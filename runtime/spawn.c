@@ -2,64 +2,120 @@
 
 #include "container.h"
 #include "hub.h"
+#include "waitable.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* --- Starting --- */
 
-/* Takes it into the hub's care; false when it is started or dead already. */
-static bool adopt(vr_greenlet *greenlet)
+/* Takes it into the hub's care, with what it is to begin with. */
+static int adopt(vr_greenlet *greenlet, void *argument)
 {
+    if (!greenlet)
+        return -ENOMEM;
+    vr_greenlet_check(greenlet, "start of a greenlet of another thread");
     if (greenlet->started || greenlet->state != VR_STATE_NEW)
-        return false;
+        return -EALREADY;
     greenlet->started = true;
+    greenlet->transfer = vr_ok(argument);
     vr_ref(greenlet);
     vr_set_parent(greenlet, greenlet->hub->loop_greenlet);
-    return true;
+    return 0;
 }
 
-void vr_start(vr_greenlet *greenlet, void *argument)
+int vr_start(vr_greenlet *greenlet, void *argument)
 {
-    if (!greenlet || !adopt(greenlet))
-        return;
-    greenlet->transfer = vr_ok(argument);
+    int error = adopt(greenlet, argument);
+
+    if (!error)
+        vr_callback_queue(&greenlet->wake);
+    return error;
+}
+
+/* A start that is to come. */
+struct vr_later {
+    vr_timer timer;
+    vr_greenlet *greenlet;
+};
+
+static void start_due(vr_callback *callback)
+{
+    vr_greenlet *greenlet = VR_CONTAINER(callback, struct vr_later, timer.callback)->greenlet;
+
+    vr_greenlet_forget_later(greenlet);
     vr_callback_queue(&greenlet->wake);
 }
 
-void vr_greenlet_start_due(vr_callback *timer)
+void vr_greenlet_forget_later(vr_greenlet *greenlet)
 {
-    vr_callback_queue(&VR_CONTAINER(timer, vr_greenlet, start_timer.callback)->wake);
+    vr_timer_stop(&greenlet->later->timer);
+    free(greenlet->later);
+    greenlet->later = NULL;
 }
 
-void vr_start_later(vr_greenlet *greenlet, vr_time delay, void *argument)
+int vr_start_later(vr_greenlet *greenlet, vr_time delay, void *argument)
 {
-    if (!greenlet || !adopt(greenlet))
-        return;
-    greenlet->transfer = vr_ok(argument);
-    if (vr_timer_start(&greenlet->start_timer, delay) < 0)
+    int error = adopt(greenlet, argument);
+
+    if (error)
+        return error;
+    greenlet->later = malloc(sizeof *greenlet->later);
+    if (!greenlet->later) {
         vr_greenlet_bury(greenlet, -ENOMEM);
+        return -ENOMEM;
+    }
+    *greenlet->later = (struct vr_later){.timer.callback.run = start_due, .greenlet = greenlet};
+    greenlet->wait_until = vr_deadline(delay);
+    error = vr_timer_start(&greenlet->later->timer, delay);
+    if (error)
+        vr_greenlet_bury(greenlet, error);
+    return error;
 }
 
-static vr_greenlet *spawnable(vr_function *function)
+static vr_greenlet *make(const char *site, vr_function *function, size_t stack_size)
 {
     vr_hub *hub = vr_hub_get();
+    vr_greenlet *greenlet = hub ? vr_greenlet_create(hub, function, hub->loop_greenlet, stack_size) : NULL;
 
-    return hub ? vr_greenlet_create(hub, function, hub->loop_greenlet) : NULL;
-}
-
-vr_greenlet *vr_spawn(vr_function *function, void *argument)
-{
-    vr_greenlet *greenlet = spawnable(function);
-
-    vr_start(greenlet, argument);
+    if (greenlet)
+        greenlet->site = site;
     return greenlet;
 }
 
-vr_greenlet *vr_spawn_later(vr_time delay, vr_function *function, void *argument)
+vr_greenlet *vr_spawn_at(const char *site, vr_function *function, void *argument)
 {
-    vr_greenlet *greenlet = spawnable(function);
+    vr_greenlet *greenlet = make(site, function, 0);
+
+    if (greenlet) {
+        /* As vr_start, for one that is known to be new, and the hub's child. */
+        greenlet->started = true;
+        greenlet->refs++;
+        greenlet->transfer = vr_ok(argument);
+        vr_hub_append(greenlet->hub, &greenlet->wake);
+    }
+    return greenlet;
+}
+
+vr_greenlet *vr_spawn_later_at(const char *site, vr_time delay, vr_function *function, void *argument)
+{
+    vr_greenlet *greenlet = make(site, function, 0);
 
     vr_start_later(greenlet, delay, argument);
+    return greenlet;
+}
+
+vr_greenlet *vr_spawn_with_at(const char *site, const vr_spawn_options *options, vr_function *function, void *argument)
+{
+    vr_greenlet *greenlet = make(site, function, options->stack_size);
+
+    if (!greenlet)
+        return NULL;
+    greenlet->name = options->name;
+    if (options->delay > 0)
+        vr_start_later(greenlet, options->delay, argument);
+    else
+        vr_start(greenlet, argument);
     return greenlet;
 }
 
@@ -96,55 +152,68 @@ void vr_kill(vr_greenlet *greenlet, long error)
 {
     if (!greenlet || greenlet->state == VR_STATE_DEAD)
         return;
+    vr_greenlet_check(greenlet, "kill of a greenlet of another thread");
     if (greenlet == greenlet->hub->loop_greenlet)
         vr_misuse("kill of the hub", greenlet);
     if (greenlet->state == VR_STATE_NEW) {
         vr_greenlet_bury(greenlet, error);
         return;
     }
-    greenlet->kill_error = error;
-    vr_callback_queue(&greenlet->kill);
+    vr_greenlet_interrupt(greenlet, error, NULL);
 }
 
 /* --- Links --- */
 
+vr_waitable *vr_greenlet_waitable(vr_greenlet *greenlet)
+{
+    vr_hub *hub = greenlet ? greenlet->hub : vr_hub_get();
+
+    if (!hub)
+        vr_misuse("a link to no greenlet, in a thread without memory for a hub", NULL);
+    return &(greenlet ? greenlet : &hub->none)->waitable;
+}
+
 void vr_rawlink(vr_greenlet *greenlet, vr_link *link)
 {
-    if (!greenlet)
-        greenlet = &vr_hub_get()->none;
-    link->next = NULL;
-    link->previous = greenlet->links_end;
-    *greenlet->links_end = link;
-    greenlet->links_end = &link->next;
-    if (greenlet->state == VR_STATE_DEAD && !vr_callback_queued(&greenlet->notify)) {
-        vr_ref(greenlet);
-        vr_callback_queue(&greenlet->notify);
-    }
+    vr_waitable_link(vr_greenlet_waitable(greenlet), link);
 }
 
-void vr_unlink(vr_greenlet *greenlet, vr_link *link)
+/* Calls the links; what is left of the error is the program's handler's. */
+static void notify(vr_callback *callback)
 {
-    if (!link->previous)
-        return;
-    *link->previous = link->next;
-    if (link->next)
-        link->next->previous = link->previous;
-    else
-        (greenlet ? greenlet : &vr_hub_peek()->none)->links_end = link->previous;
-    link->previous = NULL;
-}
+    vr_greenlet *greenlet = VR_CONTAINER(callback, vr_greenlet, waitable.notify);
 
-void vr_greenlet_notify(vr_callback *notify)
-{
-    vr_greenlet *greenlet = VR_CONTAINER(notify, vr_greenlet, notify);
-    vr_link *link = greenlet->links;
-
-    if (!link && greenlet->result.error && greenlet->refs == 1)
+    if (!greenlet->waitable.first && greenlet->result.error && greenlet->refs == 1)
         vr_hub_report(greenlet->hub, greenlet);
-    /* Each is taken off before its call, which may take off others, or add some. */
-    while ((link = greenlet->links)) {
-        vr_unlink(greenlet, link);
-        link->notify(greenlet == &greenlet->hub->none ? NULL : greenlet, link->context);
+    /* As many as there are now: what links itself again has another turn. */
+    size_t count = 0;
+    for (const vr_link *link = greenlet->waitable.first; link; link = link->next)
+        count++;
+    while (count-- > 0 && vr_waitable_fire_first(&greenlet->waitable)) {
     }
+    if (greenlet->waitable.first)
+        vr_greenlet_notify_later(greenlet);
     vr_unref(greenlet);
+}
+
+void vr_greenlet_notify_later(vr_greenlet *greenlet)
+{
+    vr_callback *callback = &greenlet->waitable.notify;
+
+    if (vr_callback_queued(callback))
+        return;
+    callback->run = notify;
+    vr_ref(greenlet);
+    vr_callback_queue(callback);
+}
+
+void vr_greenlet_ended(vr_greenlet *greenlet)
+{
+    bool seen = greenlet->waitable.first || !greenlet->result.error;
+
+    while (vr_waitable_wakes(&greenlet->waitable))
+        vr_waitable_fire_first(&greenlet->waitable);
+    /* The hub's own reference alone: nobody will ever look at the error. */
+    if (greenlet->waitable.first || (!seen && greenlet->refs == 1))
+        vr_greenlet_notify_later(greenlet);
 }

@@ -212,6 +212,13 @@ vr_timer *vr_timers_pop(vr_timers *timers, vr_time now)
     return timer;
 }
 
+void vr_timers_each(const vr_timers *timers, void (*visit)(const vr_timer *timer, void *context), void *context)
+{
+    for (size_t i = 0; i < timers->heap_len; i++)
+        for (const vr_timer *timer = timers->heap[i]->first; timer; timer = timer->next)
+            visit(timer, context);
+}
+
 void vr_timers_done(vr_timers *timers)
 {
     for (size_t i = 0; i < timers->heap_len; i++)

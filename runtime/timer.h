@@ -33,6 +33,9 @@ vr_timer *vr_timers_pop(vr_timers *timers, vr_time now);
 /* Takes a running timer off. */
 void vr_timers_remove(vr_timers *timers, vr_timer *timer);
 
+/* Calls `visit` for each running timer, in no order; it must start and stop none. */
+void vr_timers_each(const vr_timers *timers, void (*visit)(const vr_timer *timer, void *context), void *context);
+
 void vr_timers_done(vr_timers *timers);
 
 #endif

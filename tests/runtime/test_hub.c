@@ -366,7 +366,7 @@ static void error_is_not_reported_while_a_reference_is_held(void **state)
     assert_int_equal(report_count, 0);
 }
 
-static void ignores(vr_greenlet *greenlet, void *context)
+static void ignores(void *greenlet, void *context)
 {
 }
 

@@ -1,6 +1,9 @@
 /* Cooperative I/O on stream sockets and pipes: who is woken, when, and with what. */
 #include "io_support.h"
 
+#include <stdlib.h>
+#include <sys/uio.h>
+
 static int use_streams(void **state)
 {
     return use_virtual_clock(state) || open_pair(SOCK_STREAM);
@@ -28,11 +31,6 @@ static vr_result waits_to_write(void *argument)
 static vr_result writes_octet(void *fd)
 {
     return vr_ok(number(vr_write((int)number_of(fd), "x", 1, VR_FOREVER)));
-}
-
-static vr_result closes(void *fd)
-{
-    return vr_fail(vr_close((int)number_of(fd)));
 }
 
 /* --- Reading and writing --- */
@@ -226,6 +224,74 @@ static void waits_return_at_once_when_ready(void **state)
     assert_int_equal(vr_now(), 0);
 }
 
+static void wait_for_either_tells_which_is_ready(void **state)
+{
+    size_t filled = fill();
+    char octets[4096];
+
+    assert_int_equal(vr_wait_either(ends[0], VR_SECONDS(1)), -ETIMEDOUT);
+    assert_int_equal(vr_now(), VR_SECONDS(1));
+    vr_write(ends[1], "x", 1, VR_FOREVER);
+    assert_int_equal(vr_wait_either(ends[0], VR_FOREVER), VR_READABLE);
+    for (ssize_t n; filled; filled -= (size_t)n)
+        n = vr_read(ends[1], octets, sizeof octets, VR_FOREVER);
+    assert_int_equal(vr_wait_either(ends[0], VR_FOREVER), VR_READABLE | VR_WRITABLE);
+    assert_int_equal(vr_read(ends[0], octets, 1, VR_FOREVER), 1);
+    assert_int_equal(vr_wait_either(ends[0], VR_FOREVER), VR_WRITABLE);
+}
+
+static vr_result waits_for_either(void *argument)
+{
+    return vr_fail(vr_wait_either(ends[0], VR_FOREVER));
+}
+
+static void wait_for_either_ends_with_the_descriptor_or_a_kill(void **state)
+{
+    fill();
+    vr_greenlet *waiter = waiting(waits_for_either);
+    vr_kill(waiter, -EIO);
+    assert_ends_with(waiter, -EIO);
+    waiter = waiting(waits_for_either);
+    vr_close(ends[0]);
+    ends[0] = -1;
+    assert_ends_with(waiter, -EBADF);
+}
+
+static void wait_for_either_is_busy_with_a_reader_or_a_writer_and_waits_for_neither(void **state)
+{
+    fill();
+    vr_function *const others[] = {waits_to_read, waits_to_write, waits_for_either};
+
+    for (int i = 0; i < 3; i++) {
+        vr_greenlet *other = waiting(others[i]);
+        assert_int_equal(vr_wait_either(ends[0], VR_FOREVER), -EBUSY);
+        vr_kill(other, -EIO);
+        assert_ends_with(other, -EIO);
+    }
+    /* The failures have left nothing behind. */
+    vr_greenlet *reader = waiting(reads), *writer = waiting(waits_to_write);
+    vr_close(ends[0]);
+    ends[0] = -1;
+    assert_ends_with(reader, -EBADF);
+    assert_ends_with(writer, -EBADF);
+}
+
+static void files_on_a_disk_are_always_ready(void **state)
+{
+    char path[] = "/tmp/vireo-io-XXXXXX", octets[8];
+    int fd = mkostemp(path, O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(vr_wait_readable(fd, VR_FOREVER), 0);
+    assert_int_equal(vr_write(fd, "abc", 3, VR_FOREVER), 3);
+    assert_int_equal(vr_wait_writable(fd, VR_FOREVER), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(vr_read(fd, octets, sizeof octets, VR_FOREVER), 3);
+    assert_int_equal(vr_read(fd, octets, sizeof octets, VR_FOREVER), 0);
+    vr_close(fd);
+}
+
 /* --- Refusals --- */
 
 static void second_reader_is_busy(void **state)
@@ -255,7 +321,9 @@ static void second_writer_is_busy(void **state)
 
 static void descriptors_that_are_not_open_are_bad(void **state)
 {
-    char octet;
+    char octet = 'x';
+    struct iovec piece = {&octet, 1};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     int closed = dup(ends[0]);
 
     vr_close(closed);
@@ -266,6 +334,14 @@ static void descriptors_that_are_not_open_are_bad(void **state)
         assert_int_equal(vr_wait_readable(fd, VR_FOREVER), -EBADF);
         assert_int_equal(vr_wait_writable(fd, VR_FOREVER), -EBADF);
         assert_int_equal(vr_accept(fd, NULL, NULL, VR_FOREVER), -EBADF);
+        assert_int_equal(vr_wait_either(fd, VR_FOREVER), -EBADF);
+        assert_int_equal(vr_readv(fd, &piece, 1, VR_FOREVER), -EBADF);
+        assert_int_equal(vr_writev(fd, &piece, 1, VR_FOREVER), -EBADF);
+        assert_int_equal(vr_send(fd, "x", 1, VR_FOREVER), -EBADF);
+        assert_int_equal(vr_sendto(fd, "x", 1, 0, NULL, 0, VR_FOREVER), -EBADF);
+        assert_int_equal(vr_sendmsg(fd, &message, 0, VR_FOREVER), -EBADF);
+        assert_int_equal(vr_recvmsg(fd, &message, 0, VR_FOREVER), -EBADF);
+        assert_int_equal(vr_recvfrom(fd, &octet, 1, 0, NULL, NULL, VR_FOREVER), -EBADF);
         assert_int_equal(vr_close(fd), -EBADF);
     }
 }
@@ -285,16 +361,26 @@ static void descriptor_that_is_not_open_costs_no_memory_however_large(void **sta
     assert_int_equal(status_of_child(waits_on_a_large_number), 0);
 }
 
-static int refused[4];
+enum { BLOCKING = 10 };
+static long refused[BLOCKING];
 
 static void blocks_in_the_hub(vr_callback *callback)
 {
     char octet;
+    struct iovec piece = {&octet, 1};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 
+    octet = 'x';
     refused[0] = vr_wait_readable(ends[0], VR_FOREVER);
     refused[1] = vr_wait_writable(ends[0], VR_FOREVER);
-    refused[2] = (int)vr_read(ends[0], &octet, 1, VR_FOREVER);
-    refused[3] = (int)vr_write(ends[0], "x", 1, VR_FOREVER);
+    refused[2] = vr_wait_either(ends[0], VR_FOREVER);
+    refused[3] = vr_read(ends[0], &octet, 1, VR_FOREVER);
+    refused[4] = vr_readv(ends[0], &piece, 1, VR_FOREVER);
+    refused[5] = vr_recvmsg(ends[0], &message, 0, VR_FOREVER);
+    refused[6] = vr_write(ends[0], "x", 1, VR_FOREVER);
+    refused[7] = vr_writev(ends[0], &piece, 1, VR_FOREVER);
+    refused[8] = vr_send(ends[0], "x", 1, VR_FOREVER);
+    refused[9] = vr_sendmsg(ends[0], &message, 0, VR_FOREVER);
 }
 
 static void calls_that_would_park_the_hub_are_refused(void **state)
@@ -304,7 +390,7 @@ static void calls_that_would_park_the_hub_are_refused(void **state)
     fill();
     vr_callback_queue(&callback);
     vr_sleep(0);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < BLOCKING; i++)
         assert_int_equal(refused[i], -EPERM);
 }
 
@@ -409,114 +495,6 @@ static void kill_that_comes_first_leaves_the_octets_unread(void **state)
     assert_int_equal(vr_read(ends[0], &octet, 1, 0), 1);
 }
 
-/* --- Closing --- */
-
-static void close_wakes_reader_and_writer_with_a_bad_descriptor(void **state)
-{
-    fill();
-    vr_greenlet *reader = waiting(reads);
-    vr_greenlet *writer = waiting(writes_while_full);
-
-    assert_int_equal(vr_close(ends[0]), 0);
-    assert_false(vr_ready(reader) || vr_ready(writer)); /* close did not switch */
-    ends[0] = -1;
-    assert_ends_with(reader, -EBADF);
-    assert_ends_with(writer, -EBADF);
-}
-
-static void close_by_another_greenlet_ends_a_read(void **state)
-{
-    vr_greenlet *reader = vr_spawn(reads, NULL);
-    vr_greenlet *closer = vr_spawn_later(VR_SECONDS(1), closes, number(ends[0]));
-
-    assert_ends_with(reader, -EBADF);
-    assert_int_equal(vr_now(), VR_SECONDS(1));
-    assert_ends_with(closer, 0);
-    ends[0] = -1;
-}
-
-static void closes_in_the_hub(vr_callback *callback)
-{
-    vr_close(ends[0]);
-}
-
-static void hub_callbacks_may_close(void **state)
-{
-    vr_callback callback = {.run = closes_in_the_hub};
-    vr_greenlet *reader = waiting(reads);
-
-    vr_callback_queue(&callback);
-    assert_ends_with(reader, -EBADF);
-    ends[0] = -1;
-}
-
-static void new_descriptor_with_an_old_number_starts_afresh(void **state)
-{
-    vr_greenlet *reader = waiting(reads);
-    int number_before = ends[0];
-
-    vr_close(ends[0]);
-    vr_close(ends[1]);
-    assert_int_equal(open_pair(SOCK_STREAM), 0);
-    assert_int_equal(ends[0], number_before);
-    assert_ends_with(reader, -EBADF);
-    reader = waiting(reads);
-    vr_write(ends[1], "abc", 3, VR_FOREVER);
-    assert_returns(reader, 3);
-}
-
-static int stranger;
-
-/* Waits for a second descriptor; then closes ends[0], and opens one that gets its number. */
-static vr_result closes_and_opens_another(void *fd)
-{
-    int error = vr_wait_readable((int)number_of(fd), VR_FOREVER);
-
-    vr_close(ends[0]);
-    stranger = fcntl((int)number_of(fd), F_DUPFD_CLOEXEC, 0);
-    return vr_fail(error);
-}
-
-static void reader_and_closer_have_their_events_in_one_poll(bool reader_first)
-{
-    int others[2], reused = ends[0];
-    vr_greenlet *closer = NULL, *reader = NULL;
-
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, others), 0);
-    if (reader_first)
-        reader = vr_spawn(reads, NULL);
-    closer = vr_spawn(closes_and_opens_another, number(others[0]));
-    if (!reader_first)
-        reader = vr_spawn(reads, NULL);
-    vr_sleep(0);
-    assert_int_equal(write(ends[1], "mine", 4), 4);
-    assert_int_equal(write(others[1], "theirs", 6), 6);
-    assert_int_equal(vr_joinall((vr_greenlet *[]){closer, reader}, 2, VR_FOREVER), 2);
-    assert_int_equal(stranger, reused);
-    vr_unref(closer);
-    intptr_t got = vr_error(reader) ? vr_error(reader) : number_of(vr_value(reader));
-    vr_unref(reader);
-
-    /* It came to its own four octets, or found its descriptor closed; the six of the other are still there. */
-    char octets[16];
-    assert_true(got == 4 || got == -EBADF);
-    assert_int_equal(vr_read(stranger, octets, sizeof octets, 0), 6);
-    vr_close(stranger);
-    vr_close(others[0]);
-    vr_close(others[1]);
-    ends[0] = -1;
-}
-
-static void reader_whose_event_has_come_does_not_read_from_a_stranger_with_the_number(void **state)
-{
-    reader_and_closer_have_their_events_in_one_poll(true);
-}
-
-static void reader_does_not_read_from_a_stranger_in_the_other_order_either(void **state)
-{
-    reader_and_closer_have_their_events_in_one_poll(false);
-}
-
 #define stream_test(function) cmocka_unit_test_setup_teardown(function, use_streams, close_pair)
 #define real_stream_test(function) cmocka_unit_test_setup_teardown(function, use_streams_in_real_time, close_pair)
 
@@ -536,6 +514,10 @@ int main(void)
         stream_test(send_to_a_peer_that_is_gone_is_broken_and_no_signal),
         stream_test(one_reader_and_one_writer_share_a_descriptor),
         stream_test(waits_return_at_once_when_ready),
+        stream_test(wait_for_either_tells_which_is_ready),
+        stream_test(wait_for_either_ends_with_the_descriptor_or_a_kill),
+        stream_test(wait_for_either_is_busy_with_a_reader_or_a_writer_and_waits_for_neither),
+        stream_test(files_on_a_disk_are_always_ready),
         stream_test(second_reader_is_busy),
         stream_test(second_writer_is_busy),
         stream_test(descriptors_that_are_not_open_are_bad),
@@ -548,12 +530,6 @@ int main(void)
         stream_test(io_is_not_starved_by_timers_that_are_always_due),
         stream_test(kill_ends_a_wait_and_frees_the_descriptor_for_another),
         stream_test(kill_that_comes_first_leaves_the_octets_unread),
-        stream_test(close_wakes_reader_and_writer_with_a_bad_descriptor),
-        stream_test(close_by_another_greenlet_ends_a_read),
-        stream_test(hub_callbacks_may_close),
-        stream_test(new_descriptor_with_an_old_number_starts_afresh),
-        stream_test(reader_whose_event_has_come_does_not_read_from_a_stranger_with_the_number),
-        stream_test(reader_does_not_read_from_a_stranger_in_the_other_order_either),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

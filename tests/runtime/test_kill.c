@@ -7,7 +7,7 @@ static vr_result never_runs(void *argument)
     return vr_ok(argument);
 }
 
-static void traces_link(vr_greenlet *greenlet, void *context)
+static void traces_link(void *greenlet, void *context)
 {
     trace("link");
 }
@@ -365,9 +365,11 @@ static void kill_in_the_turn_in_which_the_wait_is_over_is_not_lost(void **state)
     vr_function *const waiters[] = {joins, joinalls, waits, waits_for_success};
 
     for (size_t i = 0; i < sizeof waiters / sizeof *waiters; i++) {
-        vr_greenlet *failing = vr_spawn(fails_after_10_ms, number(-ENOENT));
+        /* The kill is ordered first, then the wait is over, then the victim would have its turn. */
+        vr_greenlet *failing = vr_greenlet_new(fails_after_10_ms);
         vr_greenlet *waiter = vr_spawn(waiters[i], failing);
         vr_greenlet *killer = vr_spawn(kills_after_10_ms, waiter);
+        vr_start(failing, number(-ENOENT));
         assert_int_equal(vr_join(waiter, VR_FOREVER), 0);
         assert_int_equal(vr_error(waiter), -EIO);
         vr_unref(failing);
@@ -375,6 +377,20 @@ static void kill_in_the_turn_in_which_the_wait_is_over_is_not_lost(void **state)
         vr_unref(killer);
         assert_int_equal(vr_hub_join(VR_FOREVER), 0);
     }
+}
+
+static void kill_after_the_victim_had_its_result_comes_too_late(void **state)
+{
+    vr_greenlet *failing = vr_spawn(fails_after_10_ms, number(-ENOENT));
+    vr_greenlet *waiter = vr_spawn(joins, failing);
+    vr_greenlet *killer = vr_spawn(kills_after_10_ms, waiter);
+
+    assert_int_equal(vr_join(waiter, VR_FOREVER), 0);
+    assert_int_equal(vr_error(waiter), 0);
+    assert_int_equal(vr_hub_join(VR_FOREVER), 0);
+    vr_unref(failing);
+    vr_unref(waiter);
+    vr_unref(killer);
 }
 
 static void killall_ends_victims_of_every_state(void **state)
@@ -499,6 +515,7 @@ int main(void)
         virtual_test(killed_joiner_leaves_the_joined_one_alone),
         virtual_test(every_wait_for_greenlets_returns_what_is_thrown),
         virtual_test(kill_in_the_turn_in_which_the_wait_is_over_is_not_lost),
+        virtual_test(kill_after_the_victim_had_its_result_comes_too_late),
         virtual_test(killall_ends_victims_of_every_state),
         virtual_test(killall_of_none_is_done),
         virtual_test(killall_waits_no_longer_than_its_timeout),

@@ -2,7 +2,7 @@
 #include "support.h"
 
 /* Traces the text that is the link's context. */
-static void traces_context(vr_greenlet *greenlet, void *context)
+static void traces_context(void *greenlet, void *context)
 {
     trace("%s", (const char *)context);
 }
@@ -40,7 +40,7 @@ typedef struct observation {
     int sleep_error;
 } observation;
 
-static void observes(vr_greenlet *greenlet, void *context)
+static void observes(void *greenlet, void *context)
 {
     observation *seen = context;
 
@@ -125,9 +125,9 @@ static void unlinked_one_does_not_fire(void **state)
     vr_rawlink(greenlet, &a);
     vr_rawlink(greenlet, &b);
     vr_rawlink(greenlet, &c);
-    vr_unlink(greenlet, &b);
-    vr_unlink(greenlet, &b);
-    vr_unlink(greenlet, &never);
+    vr_unlink(&b);
+    vr_unlink(&b);
+    vr_unlink(&never);
     finish(greenlet);
     assert_trace("a c");
 }
@@ -139,9 +139,9 @@ static void last_link_can_be_taken_off_and_another_added(void **state)
 
     vr_rawlink(greenlet, &a);
     vr_rawlink(greenlet, &b);
-    vr_unlink(greenlet, &b);
+    vr_unlink(&b);
     vr_rawlink(greenlet, &c);
-    vr_unlink(greenlet, &a);
+    vr_unlink(&a);
     vr_rawlink(greenlet, &a);
     finish(greenlet);
     assert_trace("c a");
@@ -155,15 +155,15 @@ static void link_to_a_dead_greenlet_can_be_taken_off(void **state)
     vr_join(greenlet, VR_FOREVER);
     vr_rawlink(greenlet, &a);
     vr_rawlink(greenlet, &b);
-    vr_unlink(greenlet, &a);
+    vr_unlink(&a);
     finish(greenlet);
     assert_trace("b");
 }
 
-static void unlinks_other(vr_greenlet *greenlet, void *other)
+static void unlinks_other(void *greenlet, void *other)
 {
     trace("unlinks");
-    vr_unlink(greenlet, other);
+    vr_unlink(other);
 }
 
 static void link_may_take_off_those_behind_it(void **state)
@@ -204,7 +204,7 @@ static void link_may_take_off_itself_and_those_before_it(void **state)
     assert_trace("before unlinks unlinks");
 }
 
-static void links_another(vr_greenlet *greenlet, void *other)
+static void links_another(void *greenlet, void *other)
 {
     trace("links");
     vr_rawlink(greenlet, other);
@@ -240,7 +240,7 @@ typedef struct owned_link {
     int *fired;
 } owned_link;
 
-static void frees_itself(vr_greenlet *greenlet, void *context)
+static void frees_itself(void *greenlet, void *context)
 {
     owned_link *owned = context;
 
@@ -324,8 +324,8 @@ static void link_to_one_that_never_ran_can_be_taken_off_when_its_last_reference_
     vr_rawlink(greenlet, &b);
     vr_unref(greenlet);
     vr_greenlet *other = vr_spawn(echoes, NULL); /* where the first has been, were it freed */
-    vr_unlink(greenlet, &b);
-    vr_unlink(greenlet, &a);
+    vr_unlink(&b);
+    vr_unlink(&a);
     assert_ptr_not_equal(other, greenlet);
     finish(other);
     assert_trace("");
@@ -350,7 +350,7 @@ static void join_of_one_that_never_ran_ends_when_its_last_reference_goes(void **
 
 static vr_greenlet *dead_one;
 
-static void unrefs_dead_one(vr_greenlet *greenlet, void *context)
+static void unrefs_dead_one(void *greenlet, void *context)
 {
     trace("unref");
     vr_unref(dead_one);

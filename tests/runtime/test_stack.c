@@ -7,18 +7,19 @@
 #include "sanitize.h"
 #include "stack.h"
 
-/* What a slot of the arena has to offer, by asking for one. */
+enum { RECORD_SIZE = 500 };
+
+/* What a slot of the usual size has to offer, by asking for one. */
 static size_t stack_size(void)
 {
     vr_stack_arena arena = {0};
-    void *stack;
-    size_t size;
-    void *record = vr_stack_take(&arena, 512, &stack, &size);
+    vr_stack stack;
+    char *record = vr_stack_take(&arena, RECORD_SIZE, 0, &stack);
 
     assert_non_null(record);
-    vr_stack_give(&arena, record);
+    vr_stack_give(&arena, record, stack);
     vr_stack_arena_done(&arena);
-    return size;
+    return (size_t)(record - stack.bottom);
 }
 
 /* --- The arena --- */
@@ -26,28 +27,27 @@ static size_t stack_size(void)
 static void slots_do_not_overlap_and_are_aligned(void **state)
 {
     enum { SLOTS = 600 };
-    static char *records[SLOTS], *stacks[SLOTS];
+    static char *records[SLOTS];
+    static vr_stack stacks[SLOTS];
     vr_stack_arena arena = {0};
 
     for (int i = 0; i < SLOTS; i++) {
-        void *stack;
-        size_t size;
-        records[i] = vr_stack_take(&arena, 500, &stack, &size);
-        stacks[i] = stack;
+        records[i] = vr_stack_take(&arena, RECORD_SIZE, i % 3 * 50000, &stacks[i]);
         assert_non_null(records[i]);
         assert_int_equal((uintptr_t)records[i] % 64, 0);
-        assert_ptr_equal(stacks[i] + size, records[i]);
-        memset(records[i], i % 251, 500);
-        stacks[i][0] = stacks[i][size - 1] = (char)(i % 127);
+        assert_true(records[i] - stacks[i].bottom >= i % 3 * 50000);
+        memset(records[i], i % 251, RECORD_SIZE);
+        stacks[i].bottom[0] = records[i][-1] = (char)(i % 127);
     }
     for (int i = 0; i < SLOTS; i++) {
         assert_int_equal((unsigned char)records[i][0], i % 251);
-        assert_int_equal((unsigned char)records[i][499], i % 251);
-        assert_int_equal(stacks[i][0], i % 127);
+        assert_int_equal((unsigned char)records[i][RECORD_SIZE - 1], i % 251);
+        assert_int_equal(stacks[i].bottom[0], i % 127);
+        assert_int_equal(records[i][-1], i % 127);
     }
     assert_int_equal(arena.in_use, SLOTS);
     for (int i = 0; i < SLOTS; i++)
-        vr_stack_give(&arena, records[i]);
+        vr_stack_give(&arena, records[i], stacks[i]);
     assert_int_equal(arena.in_use, 0);
     vr_stack_arena_done(&arena);
 }
@@ -55,17 +55,127 @@ static void slots_do_not_overlap_and_are_aligned(void **state)
 static void slot_given_back_last_is_taken_first(void **state)
 {
     vr_stack_arena arena = {0};
-    void *stack;
-    size_t size;
-    void *a = vr_stack_take(&arena, 64, &stack, &size);
-    void *b = vr_stack_take(&arena, 64, &stack, &size);
+    vr_stack a_stack, b_stack;
+    void *a = vr_stack_take(&arena, 64, 0, &a_stack);
+    void *b = vr_stack_take(&arena, 64, 0, &b_stack);
 
-    vr_stack_give(&arena, a);
-    vr_stack_give(&arena, b);
-    assert_ptr_equal(vr_stack_take(&arena, 64, &stack, &size), b);
-    assert_ptr_equal(vr_stack_take(&arena, 64, &stack, &size), a);
-    vr_stack_give(&arena, a);
-    vr_stack_give(&arena, b);
+    vr_stack_give(&arena, a, a_stack);
+    vr_stack_give(&arena, b, b_stack);
+    assert_ptr_equal(vr_stack_take(&arena, 64, 0, &b_stack), b);
+    assert_ptr_equal(vr_stack_take(&arena, 64, 0, &a_stack), a);
+    vr_stack_give(&arena, a, a_stack);
+    vr_stack_give(&arena, b, b_stack);
+    vr_stack_arena_done(&arena);
+}
+
+static void stack_of_each_size_can_be_had_up_to_the_largest(void **state)
+{
+    vr_stack_arena arena = {0};
+    vr_stack stack;
+
+    for (size_t size = 1; size <= VR_STACK_MAX; size = size * 2 + 1) {
+        char *record = vr_stack_take(&arena, RECORD_SIZE, size, &stack);
+        assert_non_null(record);
+        assert_true((size_t)(record - stack.bottom) >= size);
+        stack.bottom[0] = record[-1] = 1;
+        vr_stack_give(&arena, record, stack);
+    }
+    char *record = vr_stack_take(&arena, RECORD_SIZE, VR_STACK_MAX, &stack);
+    assert_non_null(record);
+    vr_stack_give(&arena, record, stack);
+    errno = 0;
+    assert_null(vr_stack_take(&arena, RECORD_SIZE, VR_STACK_MAX + 1, &stack));
+    assert_int_equal(errno, EINVAL);
+    assert_null(vr_stack_take(&arena, RECORD_SIZE, SIZE_MAX, &stack));
+    vr_stack_arena_done(&arena);
+}
+
+static bool counts(void *record, void *context)
+{
+    trace("%d", *(char *)record);
+    return --*(int *)context > 0;
+}
+
+static void records_in_use_are_visited(void **state)
+{
+    vr_stack_arena arena = {0};
+    char *records[6];
+    vr_stack stacks[6];
+    int most = 100;
+
+    for (int i = 0; i < 6; i++) {
+        records[i] = vr_stack_take(&arena, RECORD_SIZE, i < 3 ? 0 : 200000, &stacks[i]);
+        records[i][0] = (char)i;
+    }
+    vr_stack_give(&arena, records[1], stacks[1]);
+    vr_stack_give(&arena, records[5], stacks[5]);
+    vr_stack_each(&arena, counts, &most);
+    assert_trace("0 2 3 4");
+    most = 2;
+    vr_stack_each(&arena, counts, &most);
+    assert_trace("0 2");
+    for (int i = 0; i < 5; i++)
+        if (i != 1)
+            vr_stack_give(&arena, records[i], stacks[i]);
+    vr_stack_arena_done(&arena);
+}
+
+static void depth_is_what_was_ever_written_to(void **state)
+{
+    /* The tools see to it that pages are whole: they keep marks of their own in them. */
+    if (SANITIZED || RUNNING_ON_VALGRIND)
+        skip();
+
+    vr_stack_arena arena = {0};
+    vr_stack stack;
+    char *record = vr_stack_take(&arena, RECORD_SIZE, 0, &stack);
+    assert_true(vr_stack_depth(stack.bottom, record) < 4096);
+    record[-5000] = 1;
+    assert_in_range(vr_stack_depth(stack.bottom, record), 5000, 5007);
+    record[-30000] = 1;
+    assert_in_range(vr_stack_depth(stack.bottom, record), 30000, 30007);
+    stack.bottom[0] = 1;
+    assert_int_equal(vr_stack_depth(stack.bottom, record), record - stack.bottom);
+    vr_stack_give(&arena, record, stack);
+    vr_stack_arena_done(&arena);
+}
+
+static void deep_pages_are_given_back_with_the_slot_and_shallow_ones_kept(void **state)
+{
+    if (SANITIZED || RUNNING_ON_VALGRIND)
+        skip();
+
+    vr_stack_arena arena = {0};
+    vr_stack stack;
+    char *record = vr_stack_take(&arena, RECORD_SIZE, 0, &stack);
+    memset(record - 9000, 1, 9000);
+    vr_stack_give(&arena, record, stack);
+    assert_ptr_equal(vr_stack_take(&arena, RECORD_SIZE, 0, &stack), record);
+    assert_true(vr_stack_depth(stack.bottom, record) >= 9000);
+    memset(record - 40000, 1, 40000);
+    vr_stack_give(&arena, record, stack);
+    assert_ptr_equal(vr_stack_take(&arena, RECORD_SIZE, 0, &stack), record);
+    assert_true(vr_stack_depth(stack.bottom, record) <= 16384);
+    /* Once is enough: what the next, shallow one leaves is not taken for deep. */
+    record[-20000] = 1;
+    vr_stack_give(&arena, record, stack);
+    assert_ptr_equal(vr_stack_take(&arena, RECORD_SIZE, 0, &stack), record);
+    assert_true(vr_stack_depth(stack.bottom, record) >= 20000);
+    vr_stack_give(&arena, record, stack);
+    vr_stack_arena_done(&arena);
+}
+
+static void guard_is_the_page_below_the_stack(void **state)
+{
+    vr_stack_arena arena = {0};
+    vr_stack stack;
+    char *record = vr_stack_take(&arena, RECORD_SIZE, 0, &stack);
+
+    assert_true(vr_stack_guards(stack.bottom, stack.bottom - 1));
+    assert_true(vr_stack_guards(stack.bottom, stack.bottom - sysconf(_SC_PAGESIZE)));
+    assert_false(vr_stack_guards(stack.bottom, stack.bottom - sysconf(_SC_PAGESIZE) - 1));
+    assert_false(vr_stack_guards(stack.bottom, stack.bottom));
+    vr_stack_give(&arena, record, stack);
     vr_stack_arena_done(&arena);
 }
 
@@ -84,21 +194,19 @@ static bool is_open(const char *octet)
 
 static void slot_that_was_given_back_is_out_of_bounds_until_it_is_taken_again(void **state)
 {
-    vr_stack_arena arena = {0};
-    void *stack;
-    size_t size;
-    char *record = vr_stack_take(&arena, 512, &stack, &size);
-    char *bottom = stack;
-
     if (!VR_ASAN && !(VR_VALGRIND && RUNNING_ON_VALGRIND))
         skip();
+
+    vr_stack_arena arena = {0};
+    vr_stack stack;
+    char *record = vr_stack_take(&arena, 512, 0, &stack);
     for (int i = 0; i < 2; i++) {
-        assert_true(is_open(bottom) && is_open(record - 1) && is_open(record) && is_open(record + 511));
-        vr_stack_give(&arena, record);
-        assert_false(is_open(bottom) || is_open(record - 1) || is_open(record) || is_open(record + 480));
-        assert_ptr_equal(vr_stack_take(&arena, 512, &stack, &size), record);
+        assert_true(is_open(stack.bottom) && is_open(record - 1) && is_open(record) && is_open(record + 511));
+        vr_stack_give(&arena, record, stack);
+        assert_false(is_open(stack.bottom) || is_open(record - 1) || is_open(record) || is_open(record + 480));
+        assert_ptr_equal(vr_stack_take(&arena, 512, 0, &stack), record);
     }
-    vr_stack_give(&arena, record);
+    vr_stack_give(&arena, record, stack);
     vr_stack_arena_done(&arena);
 }
 
@@ -133,6 +241,20 @@ static void stack_can_be_used_almost_to_its_end(void **state)
         assert_true((size_t)number_of(vr_value(greenlets[i])) >= deep);
         vr_unref(greenlets[i]);
     }
+}
+
+static void spawned_stack_has_the_size_that_was_asked_for(void **state)
+{
+    size_t deep = 1 << 20;
+    vr_greenlet *greenlet =
+        vr_spawn_with(&(vr_spawn_options){.stack_size = deep + 4096}, goes_deep, number((intptr_t)deep));
+
+    assert_int_equal(vr_join(greenlet, VR_FOREVER), 0);
+    assert_true((size_t)number_of(vr_value(greenlet)) >= deep);
+    vr_unref(greenlet);
+    errno = 0;
+    assert_null(vr_spawn_with(&(vr_spawn_options){.stack_size = (size_t)1 << 30}, echoes, NULL));
+    assert_int_equal(errno, EINVAL);
 }
 
 static void overflows(void)
@@ -255,8 +377,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_do_not_overlap_and_are_aligned),
         cmocka_unit_test(slot_given_back_last_is_taken_first),
+        cmocka_unit_test(stack_of_each_size_can_be_had_up_to_the_largest),
+        cmocka_unit_test_setup_teardown(records_in_use_are_visited, use_real_clock, NULL),
+        cmocka_unit_test(depth_is_what_was_ever_written_to),
+        cmocka_unit_test(deep_pages_are_given_back_with_the_slot_and_shallow_ones_kept),
+        cmocka_unit_test(guard_is_the_page_below_the_stack),
         cmocka_unit_test(slot_that_was_given_back_is_out_of_bounds_until_it_is_taken_again),
         virtual_test(stack_can_be_used_almost_to_its_end),
+        virtual_test(spawned_stack_has_the_size_that_was_asked_for),
         real_test(guard_page_catches_an_overflow),
         virtual_test(stacks_are_aligned_for_vectors),
         virtual_test(hundred_thousand_greenlets_can_be_parked),

@@ -76,6 +76,45 @@ static void accept_gives_up_after_its_timeout(void **state)
     assert_int_equal(vr_now(), VR_SECONDS(1));
 }
 
+static void kill_of_an_acceptor_leaves_the_connection_to_the_next(void **state)
+{
+    assert_int_equal(listen(listener, 8), 0);
+    vr_greenlet *acceptor = waiting(accepts);
+    ends[1] = vr_socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(vr_connect(ends[1], (struct sockaddr *)&address, sizeof address, VR_FOREVER), 0);
+    vr_kill(acceptor, -EIO);
+    assert_int_equal(vr_join(acceptor, VR_FOREVER), 0);
+    ends[0] = (int)number_of(vr_value(acceptor));
+    vr_unref(acceptor);
+    /* It has accepted in its turn, before the kill, or it never has. */
+    if (ends[0] == -EIO)
+        ends[0] = vr_accept(listener, NULL, NULL, VR_FOREVER);
+    assert_true(ends[0] >= 0);
+}
+
+static vr_result connects_to_silence(void *argument)
+{
+    int fd = vr_socket(AF_INET, SOCK_STREAM, 0), error = 0;
+
+    /* Until the listener's queue is full, and it answers no more. */
+    while (error == 0) {
+        vr_close(fd);
+        fd = vr_socket(AF_INET, SOCK_STREAM, 0);
+        error = vr_connect(fd, (struct sockaddr *)&address, sizeof address, VR_FOREVER);
+    }
+    vr_close(fd);
+    return vr_fail(error);
+}
+
+static void kill_ends_a_connect(void **state)
+{
+    assert_int_equal(listen(listener, 0), 0);
+    vr_greenlet *client = vr_spawn(connects_to_silence, NULL);
+    assert_int_equal(vr_join(client, VR_SECONDS(1)), -ETIMEDOUT);
+    vr_kill(client, -EIO);
+    assert_ends_with(client, -EIO);
+}
+
 static void close_of_a_listener_wakes_the_acceptor(void **state)
 {
     assert_int_equal(listen(listener, 8), 0);
@@ -198,6 +237,8 @@ int main(void)
         tcp_test(accept_and_connect_meet),
         tcp_test(accept_parks_until_someone_connects),
         tcp_test(accept_gives_up_after_its_timeout),
+        tcp_test(kill_of_an_acceptor_leaves_the_connection_to_the_next),
+        tcp_test(kill_ends_a_connect),
         tcp_test(close_of_a_listener_wakes_the_acceptor),
         tcp_test(connect_to_a_port_without_listener_is_refused),
         tcp_test(connect_gives_up_after_its_timeout),

@@ -37,8 +37,9 @@ vr_result vr_generator_send(vr_generator *generator, void *value, bool *done);
 int vr_generator_close(vr_generator *generator);
 
 /*
- * Closes it (see vr_unref for one that will not end) and frees it. NULL is allowed. Where a descendant does this, the
- * function stays suspended, held by its descendants, and whatever it yields after that fails with -ECANCELED.
+ * Closes it and frees it. NULL is allowed. From then on all its yields fail with -ECANCELED; a function that goes on
+ * all the same keeps this call from returning. Where a descendant does this, the function stays suspended, held by its
+ * descendants.
  */
 void vr_generator_free(vr_generator *generator);
 

@@ -9,9 +9,9 @@
  * it; another thread that switches to it is a bug, and aborts.
  *
  * Errors: a result carries either a value or an error. Errors are negative: -errno. Two of them have a meaning of their
- * own: -ECANCELED  the exit, gevent's GreenletExit: "clean up and return". A function that returns it has ended well:
- * its parent and its value read as {NULL, 0}, and vr_exited() tells that it was told to end. -EDEADLK    "this
- * operation would block forever": nothing is left in the hub that could end the wait.
+ * own. -ECANCELED is the exit, gevent's GreenletExit: "clean up and return". A function that returns it has ended well:
+ * its parent and its value read as {NULL, 0}, and vr_exited() tells that it was told to end. -EDEADLK says that this
+ * operation would block forever: nothing is left in the hub that could end the wait.
  *
  * The x87 control word and MXCSR (rounding and exception masks) are per thread, not per greenlet.
  */
@@ -42,11 +42,19 @@ static inline vr_result vr_fail(long error)
 /* The function of a greenlet; `argument` is what the first switch (or vr_start, vr_spawn) handed over. */
 typedef vr_result vr_function(void *argument);
 
+/* The place in the source where it stands: "FILE:LINE". */
+#define VR_SITE __FILE__ ":" VR_STRING(__LINE__)
+#define VR_STRING(token) VR_STRING_(token)
+#define VR_STRING_(token) #token
+
 /*
  * Makes a greenlet that has not started; its parent is the current greenlet. The caller holds a reference (vr_unref).
  * Returns NULL when memory or mappings ran out, with errno set.
+ *
+ *     vr_greenlet *vr_greenlet_new(vr_function *function);
  */
-vr_greenlet *vr_greenlet_new(vr_function *function);
+#define vr_greenlet_new(...) vr_greenlet_new_at(VR_SITE, __VA_ARGS__)
+vr_greenlet *vr_greenlet_new_at(const char *site, vr_function *function);
 
 /* One more reference, for vr_unref to give back. Returns its argument. */
 vr_greenlet *vr_ref(vr_greenlet *greenlet);

@@ -1,6 +1,8 @@
 /*
- * The hub: one per thread, made when first needed. A greenlet that runs the loop: queued callbacks first in first out,
- * then I/O, then timers, so that an answer that arrives together with its timeout wins.
+ * The hub: one per thread, made when first needed. A greenlet that runs the loop: what is queued, greenlets and
+ * callbacks, first in first out, for at most 1,024 entries or about 200 us; then I/O; then timers, so that an answer
+ * that arrives together with its timeout wins. A greenlet that gives way switches to the next greenlet in the queue by
+ * itself; callbacks run in the hub, and nobody else does until they return.
  *
  * When nothing is queued, no timer runs and no greenlet waits for I/O, nothing can happen any more: the main greenlet's
  * wait ends with -EDEADLK ("this operation would block forever"), and the hub can be used on. A wait for I/O counts
@@ -65,9 +67,39 @@ void vr_hub_handle_error(vr_error_handler *handler);
 
 /*
  * A virtual clock for tests: time stands still while anything can run, and jumps to the next timer when nothing can. To
- * be called before the thread's first timer. Returns 0, or -EBUSY when timers run.
+ * be called before the thread's first timer. Returns 0; -EBUSY when timers run; -EINVAL for a start before 0.
  */
 int vr_hub_virtual_clock(vr_time start);
+
+/*
+ * Has the hub choose by chance which of the greenlets that are ready runs next, in the way that `seed` determines: with
+ * a virtual clock, the same seed gives the same run, and other seeds other orders, all of which a program should
+ * survive. Callbacks and links stay first in first out, and objects wake those who wait in their order; only the turns
+ * of those who were woken are drawn. 0 gives turns first in first out again. Returns 0 or -ENOMEM.
+ */
+int vr_hub_seed(uint64_t seed);
+
+/*
+ * What happens when greenlets can only be woken by each other, while the rest of the program goes on: each waits,
+ * without a limit in time, for one of the others to end (vr_join, vr_joinall, or vr_wait and all that it waits for), to
+ * give back a lock (vr_rlock, <vireo/semaphore.h>), or to yield (<vireo/generator.h>). Those who wait for a lock whose
+ * owner has ended are such a group, too.
+ *
+ * The handler is called in the hub, once for each group, when it has come about and all that was queued then has run.
+ * It must not block, but may end the matter, say by a vr_kill of one of them. `report` lists them as vr_dump does
+ * (<vireo/dump.h>), each before the one that it waits for where they wait in a circle; it is freed after the call. The
+ * default writes it to stderr. NULL restores it. Who comes to wait for members of a group is not reported again; a
+ * group of more than 64 is not at all, nor one for whose report there is no memory.
+ *
+ * What is reported is certain as far as waiting goes: only an error from outside, a kill or a vr_throw, can still end
+ * it. Whoever waits with a timeout of its own, or within a vr_timeout, a scope or a shield with a limit, is in no
+ * group, and neither are those who wait for it. The same goes for who waits for what anybody may give (an event, a
+ * result, a queue, a semaphore, a descriptor, a signal), or for the members of a group or scope, which anybody may
+ * cancel: that nobody will is known only when nothing else runs. Then main is told (-EDEADLK), and vr_hub_deadlock
+ * (<vireo/dump.h>) lists who waits for what.
+ */
+typedef void vr_deadlock_handler(const char *report);
+void vr_hub_handle_deadlock(vr_deadlock_handler *handler);
 
 /*
  * Frees the thread's hub with its stacks; to be called from the main greenlet, when no greenlet of the thread is

@@ -5,6 +5,9 @@
  * Calls that wait may switch; called from a hub callback they return -EPERM. A kill, or any error thrown into a waiting
  * greenlet, ends its wait early and is what the call returns.
  *
+ * Greenlets belong to their thread. A call that would wake, start, kill or enter another thread's aborts the program
+ * with a line that says so; <vireo/async.h> is the way from thread to thread.
+ *
  * A NULL greenlet is what vr_spawn returns when memory ran out. Every call here takes it for one that has failed with
  * -ENOMEM, so that a program that spawns a batch need not check each.
  */
@@ -13,23 +16,52 @@
 
 #include <vireo/greenlet.h>
 #include <vireo/time.h>
+#include <vireo/waitable.h>
 #include <vireo/waiter.h>
 
 /*
  * Makes a greenlet and queues it. The caller holds a reference, and gives it back with vr_unref whenever it likes.
  * Returns NULL, with errno set, when memory or mappings ran out.
+ *
+ *     vr_greenlet *vr_spawn(vr_function *function, void *argument);
+ *
+ * A macro, as are all that spawn: it notes where it stands, for vr_dump (<vireo/dump.h>).
  */
-vr_greenlet *vr_spawn(vr_function *function, void *argument);
-
-/* The same, to start after `delay`. */
-vr_greenlet *vr_spawn_later(vr_time delay, vr_function *function, void *argument);
+#define vr_spawn(...) vr_spawn_at(VR_SITE, __VA_ARGS__)
+vr_greenlet *vr_spawn_at(const char *site, vr_function *function, void *argument);
 
 /*
- * Queues a greenlet of vr_greenlet_new, whose parent becomes the hub. A second start, or one of a dead greenlet, does
- * nothing.
+ * The same, to start after `delay`.
+ *
+ *     vr_greenlet *vr_spawn_later(vr_time delay, vr_function *function, void *argument);
  */
-void vr_start(vr_greenlet *greenlet, void *argument);
-void vr_start_later(vr_greenlet *greenlet, vr_time delay, void *argument);
+#define vr_spawn_later(...) vr_spawn_later_at(VR_SITE, __VA_ARGS__)
+vr_greenlet *vr_spawn_later_at(const char *site, vr_time delay, vr_function *function, void *argument);
+
+typedef struct vr_spawn_options {
+    const char *name;  /* as for vr_set_name; may be NULL */
+    size_t stack_size; /* octets that its calls may take, rounded up to what there is; 0: the usual, some 58 KiB */
+    vr_time delay;     /* before it starts */
+} vr_spawn_options;
+
+/*
+ * The same, with options. NULL with EINVAL for a stack_size above VR_STACK_MAX.
+ *
+ *     vr_greenlet *vr_spawn_with(const vr_spawn_options *options, vr_function *function, void *argument);
+ */
+#define vr_spawn_with(...) vr_spawn_with_at(VR_SITE, __VA_ARGS__)
+vr_greenlet *vr_spawn_with_at(const char *site, const vr_spawn_options *options, vr_function *function, void *argument);
+
+/* Octets: the largest stack. */
+#define VR_STACK_MAX ((size_t)60 << 20)
+
+/*
+ * Queues a greenlet of vr_greenlet_new, whose parent becomes the hub. Returns 0; -EALREADY, with nothing done, for one
+ * that was started before or is dead; -ENOMEM for NULL, and where there is no memory for a delay: then it has died of
+ * that.
+ */
+int vr_start(vr_greenlet *greenlet, void *argument);
+int vr_start_later(vr_greenlet *greenlet, vr_time delay, void *argument);
 
 /* Is the greenlet dead, with its result to be read? */
 bool vr_ready(const vr_greenlet *greenlet);
@@ -91,7 +123,7 @@ typedef struct vr_iwait {
     struct vr_iwait_entry *entries, *first, **last;
     size_t count, left;
     vr_time deadline;
-    vr_waiter waiter;
+    vr_greenlet *getter;
     long error;
 } vr_iwait;
 
@@ -110,23 +142,26 @@ int vr_iwait_init(vr_iwait *iwait, vr_greenlet *const greenlets[], size_t count,
 vr_greenlet *vr_iwait_next(vr_iwait *iwait);
 long vr_iwait_error(const vr_iwait *iwait);
 
+/*
+ * The same over objects of all kinds (<vireo/waitable.h>): each is given once it is ready, and is not changed by that:
+ * who is given a semaphore may find that others were faster.
+ */
+int vr_iwait_init_objects(vr_iwait *iwait, vr_waitable *const objects[], size_t count, const vr_wait_options *options);
+vr_waitable *vr_iwait_next_object(vr_iwait *iwait);
+
 /* Ends it, early or not: unlinks all that is still linked. */
 void vr_iwait_done(vr_iwait *iwait);
 
 /*
- * A call from the hub when a greenlet is dead. The caller owns the struct, which must stay until it has fired or is
- * unlinked. Links fire in the order they were added, also on a greenlet that is dead already, never from within
- * vr_rawlink.
+ * Waits until one of several objects is ready, and returns its position; of those that are ready already, the first. Or
+ * -ETIMEDOUT, also for none at all; -ENOMEM; or what was thrown into the wait.
  */
-typedef struct vr_link {
-    void (*notify)(vr_greenlet *greenlet, void *context);
-    void *context;
-    struct vr_link *next, **previous; /* private */
-} vr_link;
+int vr_wait_object(vr_waitable *const objects[], size_t count, vr_time timeout);
 
+/* A call from the hub when the greenlet is dead: see vr_link in <vireo/waitable.h>. */
 void vr_rawlink(vr_greenlet *greenlet, vr_link *link);
 
-/* Takes a link off that has not fired; one that is not linked is left alone. A link may so take off those after it. */
-void vr_unlink(vr_greenlet *greenlet, vr_link *link);
+/* A greenlet as what can be waited for. Not a new reference. */
+vr_waitable *vr_greenlet_waitable(vr_greenlet *greenlet);
 
 #endif
