@@ -161,10 +161,14 @@ static void stop_workers(struct thread *threads, int count)
 static int run(const struct options *options, struct thread *threads, struct reports *all, const sigset_t *signals)
 {
     int started = 0, signal_number, error = 0;
+    char name[24];
 
-    while (started < options->workers && !error) {
+    while (started < options->workers) {
         error = -pthread_create(&threads[started].id, NULL, worker_main, &threads[started].start);
-        started += !error;
+        if (error)
+            break;
+        snprintf(name, sizeof name, "worker-%d", ++started);
+        pthread_setname_np(threads[started - 1].id, name);
     }
     if (!error)
         error = wait_for_reports(all, started);
@@ -197,6 +201,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN); /* while there is no worker to list its greenlets */
     raise_limit();
 
     struct thread *threads = calloc((size_t)options.workers, sizeof *threads);

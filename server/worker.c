@@ -6,10 +6,12 @@
 #include "session.h"
 #include "udp_service.h"
 
+#include <vireo/dump.h>
 #include <vireo/hub.h>
 #include <vireo/io.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -134,8 +136,10 @@ static int serve(struct worker_start *start, struct service *services)
     struct worker *worker = &start->worker;
     const vr_server *upstreams;
     vr_resolver_options options = {.servers = worker->upstreams, .server_count = worker->upstream_count, .retries = -1};
-    int error = vr_resolver_new(&worker->resolver, &options);
+    int error = vr_dump_on_signal(SIGUSR1);
 
+    if (!error)
+        error = vr_resolver_new(&worker->resolver, &options);
     for (size_t i = 0; !error && i < worker->listener_count; i++)
         error = start_service(&services[i], worker, &worker->listeners[i]);
     if (error)
