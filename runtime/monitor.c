@@ -110,9 +110,9 @@ static void handle(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
 
-    if (vr_signal_is_marked(info, &watches))
-        answer(own, context);
-    else if (vr_signal_is_handled(&before))
+    /* Whatever signal it is: ours is dropped while another one is pending. */
+    answer(own, context);
+    if (!vr_signal_is_marked(info, &watches) && vr_signal_is_handled(&before))
         vr_signal_pass_on(&before, number, info, context);
     errno = saved_errno;
 }
