@@ -130,7 +130,7 @@ static _Thread_local vr_fiber *vr_fiber_left;
 #endif
 
 /* Just before a switch; `leaving` for the last time when it is dead. */
-static inline void vr_fiber_leave(vr_fiber *leaving, vr_fiber *entering, int dead)
+static inline __attribute__((always_inline)) void vr_fiber_leave(vr_fiber *leaving, vr_fiber *entering, int dead)
 {
     (void)leaving;
     (void)entering;

@@ -15,6 +15,7 @@ A core file has to be the kernel's (kill -ABRT): gdb's own generate-core-file, a
 between stacks, and leave out the stacks with them.
 """
 
+import functools
 import re
 import time
 
@@ -26,6 +27,9 @@ MIN_SHIFT = 14
 
 # vr_state of runtime/greenlet.h, which compilers leave out of the debug information.
 NEW, RUNNING = 0, 1  # the third is dead
+
+# VR_FOREVER of vireo/time.h.
+FOREVER = 2**63 - 1
 
 
 class GreenletError(gdb.GdbError):
@@ -128,40 +132,60 @@ class Greenlet:
 
     @property
     def state(self):
-        """One of: running, new, dead, ready, waiting. The hub's own greenlet is ready while others run."""
+        """In the words of vr_dump."""
         if self.is_current:
             return "running"
-        if self.address == address_of(self.hub.record["loop_greenlet"]):
-            return "ready"
         if self["state"] != RUNNING:
-            return "new" if self["state"] == NEW else "dead"
-        return "ready" if self["wake"]["previous"] else "waiting"
+            return "not started" if self["state"] == NEW else "dead"
+        is_hub = self.address == address_of(self.hub.record["loop_greenlet"])
+        if is_hub or self["wake"]["previous"] or self["kill"]["previous"]:
+            return "ready"
+        return "waiting"
 
     @property
     def wait(self):
-        """What it waits for, in words."""
+        """What it waits for, in the words of vr_dump; the limit of its time comes apart."""
         if self.state != "waiting":
             return ""
-        kind = str(self["wait_kind"].cast(type_of("vr_wait_kind")))
-        words = kind.replace("VR_WAIT_", "").lower().replace("_", " ")
-        on = address_of(self["wait_on"])
-        if kind in ("VR_WAIT_READABLE", "VR_WAIT_WRITABLE"):
-            return "%s: descriptor %d" % (words, on)
-        if kind == "VR_WAIT_PROCESS":
-            return "%s %d" % (words, on)
-        if kind == "VR_WAIT_SIGNAL":
-            return "%s %d" % (words, on) if on else words
-        if not on or kind in ("VR_WAIT_SWITCH", "VR_WAIT_TURN", "VR_WAIT_TIMER", "VR_WAIT_IDLE"):
-            return words
-        if kind in ("VR_WAIT_GREENLET", "VR_WAIT_GENERATOR"):
-            return "%s %s" % (words, self.hub.greenlet_with(on, kind == "VR_WAIT_GREENLET").name)
-        return "%s %#x%s" % (words, on, symbol_at(on))
+        words = gdb.lookup_static_symbol("wait_words").value()[int(self["wait_kind"])]
+        subject = self.wait_subject(str(words["subject"]), address_of(self["wait_on"]))
+        return words["before"].string() + subject + words["after"].string()
+
+    def wait_subject(self, kind, on):
+        """`wait_on`, as runtime/dump.c reads it."""
+        if kind in ("NOTHING", "NAMELESS"):
+            return ""
+        if kind == "NUMBER":
+            return str(on)
+        if kind == "SIGNAL_NUMBER":
+            return " %d" % on if on else ""
+        if kind in ("ENDING", "GENERATOR"):
+            return self.hub.greenlet_with(on, kind == "ENDING").name
+        if kind == "SEVERAL":
+            return str(int(self["wait_on"].cast(type_of("vr_iwait").pointer())["count"]))
+        text = "%#x%s" % (on, symbol_at(on))
+        if kind == "LOCK":
+            lock = self["wait_on"].cast(type_of("vr_rlock").pointer())
+            if lock["owner"] and lock["owner"]["serial"] == lock["owner_serial"]:
+                text += " of " + Greenlet(self.hub, lock["owner"].dereference()).name
+        return text
+
+    @property
+    def limit(self):
+        """How long its wait may go on, or until it starts."""
+        if self.state == "waiting" and self["wait_kind"]:
+            until = int(self["wait_until"])
+        elif self.state == "not started" and self["later"]:
+            until = int(self["wait_until"])
+        else:
+            return ""
+        return "" if until == FOREVER else duration(until - self.hub.now)
 
     @property
     def since(self):
-        if self.state != "waiting" or self.wait == "switch":
+        if self.state != "waiting" or not self["wait_kind"]:
             return ""
-        return duration(self.hub.now() - int(self["wait_since"]))
+        return duration(self.hub.now - int(self["wait_since"]))
 
     @property
     def site(self):
@@ -173,7 +197,7 @@ class Greenlet:
         bottom = address_of(self["stack"]["bottom"])
         if not bottom:
             return ""
-        if self.state in ("new", "dead"):
+        if self.state in ("not started", "dead"):
             used = 0
         elif self.is_current:
             used = self.address - self.hub.stack_pointer()
@@ -190,6 +214,7 @@ class Hub:
         self.thread = thread
         self.record = record  # vr_hub
 
+    @functools.cached_property
     def now(self):
         """The hub's time: this moment's for a process on this machine, otherwise that of the loop's last turn."""
         if self.record["virtual_clock"]:
@@ -342,7 +367,7 @@ gdb.events.cont.connect(lambda _: detour.end())
 def backtrace(greenlet, arguments):
     """What bt says of a greenlet, its frames numbered from 0."""
     state = greenlet.state
-    if state == "new":
+    if state == "not started":
         return "it will run%s\n" % symbol_at(address_of(greenlet["function"]))
     if state == "dead":
         return "it has ended\n"
@@ -373,23 +398,24 @@ class Command(gdb.Command):
 class GreenletsCommand(Command):
     """List the greenlets of all threads, or those with WORD in a name, a wait or a site: vireo greenlets [WORD]
 
-    The one that runs, or would if its thread did, has a star. A wait is told with what for and since when; for a core
-    file, up to the last time the hub looked at the clock. Of stacks: the part in use now, and the size."""
+    The one that runs, or would if its thread did, has a star. A wait is told with what for, for how long by now, and
+    how much longer at most; of a core file, as of the last turn of the hub's loop. Of stacks: what is in use, and the
+    size."""
 
-    FORMAT = "%s %-8s %-20s %-8s %-32s %9s %18s  %s"
+    FORMAT = "%s %-8s %-20s %-11s %-32s %9s %9s %18s  %s"
 
     def invoke(self, argument, from_tty):
-        print(self.FORMAT % (" ", "number", "name", "state", "waits for", "since", "stack in use", "made at"))
+        print(self.FORMAT % (" ", "number", "name", "state", "waits for", "for", "limit", "stack in use", "made at"))
         for hub in hubs():
             for greenlet in hub.greenlets():
                 row = self.row(greenlet)
-                if any(argument in row[i] for i in (2, 4, 7)):
+                if any(argument in row[i] for i in (2, 4, 8)):
                     print((self.FORMAT % row).rstrip())
 
     @staticmethod
     def row(greenlet):
         mark = "*" if greenlet.is_current else " "
-        return (mark, greenlet.number, greenlet.name, greenlet.state, greenlet.wait, greenlet.since,
+        return (mark, greenlet.number, greenlet.name, greenlet.state, greenlet.wait, greenlet.since, greenlet.limit,
                 greenlet.stack_use, greenlet.site)
 
 
@@ -407,7 +433,8 @@ class BacktraceCommand(Command):
         else:
             found = find(who)
         for greenlet in found:
-            print("greenlet %s, %s, %s" % (greenlet.number, greenlet.name, greenlet.wait or greenlet.state))
+            wait = " for " + greenlet.wait if greenlet.wait else ""
+            print("greenlet %s, %s, %s%s" % (greenlet.number, greenlet.name, greenlet.state, wait))
             print(backtrace(greenlet, arguments))
 
 

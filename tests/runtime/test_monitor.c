@@ -153,8 +153,8 @@ static bool was_interrupted_in_spin(void)
 }
 
 /*
- * Blocks the hub again and again, until a report has found the thread where it is meant to be: one that does not get
- * the processor for long enough is reported wherever it is.
+ * Blocks the hub again and again, until a report has found the thread where it is meant to be, and ends the watch: one
+ * that does not get the processor for long enough is reported wherever it is.
  */
 static void spin_until_found(bool (*found)(void))
 {
@@ -163,6 +163,7 @@ static void spin_until_found(bool (*found)(void))
         vr_sleep(VR_MICROSECONDS(1)); /* what comes from here on is another stall */
         spin_until(count + 1);
     } while (!found());
+    vr_monitor_stop(); /* this stall has been told: no other report has come in between */
 }
 
 static vr_result spins(void *argument)
@@ -176,7 +177,6 @@ static void greenlet_that_blocks_is_told_with_where_it_is(void **state)
     assert_int_equal(vr_monitor_start(VR_MILLISECONDS(2), keeps), 0);
     vr_greenlet *greenlet = vr_spawn_with(&(vr_spawn_options){.name = "spinner"}, spins, NULL);
     vr_join(greenlet, VR_FOREVER);
-    vr_monitor_stop();
     assert_string_equal(name, "spinner");
     assert_matches(site, "^tests/runtime/test_monitor\\.c:[0-9]+$");
     assert_true(duration >= VR_MILLISECONDS(2));
@@ -193,7 +193,6 @@ static void first_frame_is_what_was_interrupted(void **state)
         skip();
     assert_int_equal(vr_monitor_start(VR_MILLISECONDS(2), keeps), 0);
     spin_until_found(was_interrupted_in_spin);
-    vr_monitor_stop();
 }
 
 static void nameless_one_is_told_by_number(void **state)
@@ -201,7 +200,6 @@ static void nameless_one_is_told_by_number(void **state)
     assert_int_equal(vr_monitor_start(VR_MILLISECONDS(2), keeps), 0);
     vr_greenlet *greenlet = vr_spawn(spins, NULL);
     vr_join(greenlet, VR_FOREVER);
-    vr_monitor_stop();
     assert_string_equal(name, "greenlet-3");
     vr_unref(greenlet);
 }
@@ -210,7 +208,6 @@ static void thread_that_does_not_come_to_its_hub_is_mains(void **state)
 {
     assert_int_equal(vr_monitor_start(VR_MILLISECONDS(2), keeps), 0);
     spin_until_found(was_in_spin);
-    vr_monitor_stop();
     assert_string_equal(name, "main");
     assert_string_equal(site, "(none)");
 }
@@ -220,6 +217,8 @@ static int count_before;
 static void spins_in_hub(vr_callback *callback)
 {
     spin_until(count_before + 1);
+    if (was_in_spin())
+        vr_monitor_stop();
 }
 
 static void callback_that_blocks_is_the_hubs(void **state)
@@ -232,7 +231,6 @@ static void callback_that_blocks_is_the_hubs(void **state)
         vr_callback_queue(&callback);
         vr_sleep(VR_MILLISECONDS(1));
     } while (!was_in_spin());
-    vr_monitor_stop();
     assert_string_equal(name, "hub");
 }
 
@@ -248,6 +246,7 @@ static vr_result spins_twice(void *argument)
     spin_until(1);
     vr_sleep(VR_MICROSECONDS(1));
     spin_until(2);
+    vr_monitor_stop();
     return vr_ok(NULL);
 }
 
@@ -256,7 +255,6 @@ static void each_stall_is_one_report(void **state)
     assert_int_equal(vr_monitor_start(VR_MILLISECONDS(2), counts_spinner), 0);
     vr_greenlet *greenlet = vr_spawn_with(&(vr_spawn_options){.name = "spinner"}, spins_twice, NULL);
     vr_join(greenlet, VR_FOREVER);
-    vr_monitor_stop();
     assert_int_equal(atomic_load(&reports), 2);
     vr_unref(greenlet);
 }
@@ -507,7 +505,7 @@ static void default_writes_to_stderr(void **state)
         len += (size_t)n;
     close(ends[0]);
     assert_matches(text, "^vireo: greenlet main of thread [0-9]+ has not given way for [0-9]+ ms$");
-    assert_true(count_lines(text) >= 3);
+    assert_true(count_lines(text) >= 2);
 }
 
 int main(void)

@@ -4,10 +4,10 @@
  * For people there is vr_dump: one line for each greenlet of a thread's hub, in the order in which they were made,
  *
  *     vireo: 4 greenlets in thread 4711 (server)
- *       main    waiting  session-1 to end                         for 8.1 s  -             (main)
- *       hub     ready                                                        5 of 60 KiB   (hub)
- *       reader  waiting  fd 7 to be readable, at most 1.9 s more  for 8.1 s  3 of 60 KiB   server/session.c:110
- *       writer  waiting  lock of reader                           for 250 ms 2 of 60 KiB   server/session.c:131
+ *       main    waiting  reader to end                            for 8.1 s   -            (main)
+ *       hub     ready                                                         5 of 59 KiB  (hub)
+ *       reader  waiting  fd 7 to be readable, at most 1.9 s more  for 8.1 s   3 of 59 KiB  server/session.c:110
+ *       writer  waiting  lock of reader                           for 250 ms  2 of 59 KiB  server/session.c:131
  *
  * with its name, its state, what it waits for and for how long, how deep its stack went and how deep it may go, and the
  * place that made it. Programs get the same from vr_greenlet_each.
@@ -113,8 +113,9 @@ const char *vr_hub_deadlock(void);
  *
  * The signal's handler writes no list: the hub does, in its next turn, so that the list is never of something half
  * done. While a greenlet or a callback blocks the hub there is no next turn. Therefore a hub that is busy when the
- * signal comes says so at once, and who it is that runs: "vireo: thread 4711 runs greenlet reader (server/session.c:
- * 110), and lists its greenlets after that".
+ * signal comes says so at once, and who it is that runs:
+ *
+ *     vireo: thread 4711 runs greenlet reader (server/session.c:110), and lists its greenlets after that
  *
  * What the thread is in the middle of may be interrupted by the signal: calls that the system restarts are, poll(2) and
  * sleep(3) are not. A thread that blocks the signal is not listed.

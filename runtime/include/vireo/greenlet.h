@@ -13,7 +13,7 @@
  * its parent and its value read as {NULL, 0}, and vr_exited() tells that it was told to end. -EDEADLK says that this
  * operation would block forever: nothing is left in the hub that could end the wait.
  *
- * The x87 control word and MXCSR (rounding and exception masks) are per thread, not per greenlet.
+ * The x87 control word, MXCSR and FPCR (rounding and exception masks) are per thread, not per greenlet.
  */
 #ifndef VIREO_GREENLET_H
 #define VIREO_GREENLET_H
